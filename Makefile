@@ -1,0 +1,56 @@
+# `make` prints what there is. Setting up needs Python 3.11+ (with venv) and make; the rest comes into .venv.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix lock generate golden bench setup setup-dev clean
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+PY := $(BIN)/python
+# Folders of Python code that stand here now.
+CODE := $(wildcard lakehouse adapters grpc_ingest bronze_writer lambdas local tests bench)
+# Two workers: the tests start servers of their own, and two cores are what we promise to be enough.
+WORKERS ?= 2
+ARGS ?=
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup ## a shop's events from gRPC to Gold on this machine (DATA=folder: the Olist CSV files)
+	@$(BIN)/nexus demo $(if $(DATA),--data "$(DATA)")
+
+test: setup-dev ## all tests (ARGS=... for pytest; OLIST_DATA=folder adds those on the real files)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+check: setup-dev ## format, lint, types, import rules, generated files, locks, docs, secrets; writes nothing
+	@sh local/check.sh $(PY) $(CODE)
+
+fix: setup-dev ## put into form what can be put into form by itself
+	@$(BIN)/ruff check --quiet --fix $(CODE) || true
+	@$(BIN)/ruff format $(CODE)
+
+generate: setup-dev ## everything compiled from the contracts and proto files
+	@$(PY) -m local.generate
+	@$(PY) -m grpc_ingest.proto.compile
+
+golden: setup-dev ## write tests/golden anew; read the difference before you commit it
+	@$(PY) -m pytest -m golden --write-golden $(ARGS)
+
+lock: setup-dev ## requirements*.txt from the ranges in pyproject.toml (UPGRADE=1 or UPGRADE=package: newer ones)
+	@$(call compile,requirements.txt,)
+	@$(call compile,requirements-dev.txt,--group dev -c requirements.txt)
+
+compile = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 \
+	pyproject.toml $(2) --custom-compile-command "make lock" -o $(1) \
+	$(if $(UPGRADE),$(if $(filter 1,$(UPGRADE)),--upgrade,--upgrade-package $(UPGRADE)))
+
+bench: setup-dev ## measured figures, as ratios of two things in the same run
+	@for file in $(sort $(wildcard bench/bench_*.py)); do echo "== $$file"; $(PY) "$$file" $(ARGS) || exit 1; done
+
+setup: ## install the product into .venv, if it is not there
+	@sh local/setup.sh product
+
+setup-dev: ## the product and the tools for working on it
+	@sh local/setup.sh dev
+
+clean: ## remove .venv and caches; the lake in .nexus stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

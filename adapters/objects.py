@@ -1,0 +1,146 @@
+"""S3 as the lake needs it: conditional writes, reads pinned to an ETag, listings in key order."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, BinaryIO, Self
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from adapters import aws
+from lakehouse.errors import LakeError
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+# Real S3 answers 409 instead of 412 while another conditional write of the key is under way; it settles in
+# milliseconds, so five tries with up to 2 s between them are plenty.
+_CONFLICT_TRIES = 5
+
+
+class ObjectGone(LakeError):
+    """The object read is not there any more, or not the one whose ETag was pinned."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object as the store knows it; listings leave `metadata` empty, and only they say when it was `modified`."""
+
+    key: str
+    etag: str
+    size: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    modified: datetime | None = field(default=None, compare=False)
+
+
+class ObjectStore:
+    """One per process; safe to share between threads."""
+
+    def __init__(self, client: Any) -> None:
+        self._s3 = client
+
+    @classmethod
+    def connect(cls, endpoint: str | None, region: str) -> Self:
+        """A store on AWS (endpoint None) or on a local server.
+
+        Checksums only where S3 demands them: the default adds trailers that local servers store as data.
+        """
+        config = Config(
+            s3={"addressing_style": "path"} if endpoint else {},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            retries={"mode": "standard", "total_max_attempts": 5},
+            connect_timeout=5,
+            read_timeout=60,
+            max_pool_connections=16,
+        )
+        return cls(aws.connect("s3", endpoint, region, config))
+
+    def put_new(
+        self, bucket: str, key: str, body: bytes | BinaryIO, metadata: Mapping[str, str] = _NOTHING
+    ) -> Stored | None:
+        """Writes the object if nothing stands there (If-None-Match); None when something does."""
+        for attempt in Retrying(
+            retry=retry_if_exception(lambda e: _status(e) == 409),
+            wait=wait_random_exponential(multiplier=0.05, max=2),
+            stop=stop_after_attempt(_CONFLICT_TRIES),
+            reraise=True,
+        ):
+            with attempt:
+                try:
+                    return self._put(bucket, key, body, metadata, {"IfNoneMatch": "*"})
+                except ClientError as error:
+                    if _status(error) == 412:
+                        return None
+                    raise
+        raise AssertionError("tenacity either returns or raises")
+
+    def put(
+        self, bucket: str, key: str, body: bytes | BinaryIO, metadata: Mapping[str, str] = _NOTHING
+    ) -> Stored:
+        """Writes the object, over whatever stands there."""
+        return self._put(bucket, key, body, metadata, {})
+
+    def _put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | BinaryIO,
+        metadata: Mapping[str, str],
+        condition: Mapping[str, str],
+    ) -> Stored:
+        if not isinstance(body, bytes):
+            body.seek(0)
+        answer = self._s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=dict(metadata), **condition)
+        size = len(body) if isinstance(body, bytes) else body.tell()
+        return Stored(key, answer["ETag"].strip('"'), size, dict(metadata))
+
+    def head(self, bucket: str, key: str) -> Stored | None:
+        """The object without its bytes; None when there is none."""
+        try:
+            answer = self._s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if _status(error) == 404:
+                return None
+            raise
+        return Stored(key, answer["ETag"].strip('"'), answer["ContentLength"], answer["Metadata"])
+
+    def get(self, bucket: str, key: str, etag: str | None = None) -> bytes:
+        """The object's bytes, of this ETag when one is given; ObjectGone when it is gone or another."""
+        condition = {} if etag is None else {"IfMatch": f'"{etag}"'}
+        try:
+            body: bytes = self._s3.get_object(Bucket=bucket, Key=key, **condition)["Body"].read()
+        except ClientError as error:
+            # a bucket that is not there is a fault of the machine, which must not pass for an object that vanished
+            if _status(error) in (404, 412) and error.response["Error"]["Code"] != "NoSuchBucket":
+                raise ObjectGone(
+                    f"s3://{bucket}/{key} is gone or was replaced (wanted ETag {etag})"
+                ) from error
+            raise
+        return body
+
+    def keys(self, bucket: str, prefix: str, start_after: str = "") -> Iterator[Stored]:
+        """Objects under a prefix in key order, behind `start_after`."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, StartAfter=start_after
+        )
+        for page in pages:
+            for item in page.get("Contents", ()):
+                yield Stored(
+                    item["Key"], item["ETag"].strip('"'), item["Size"], modified=item["LastModified"]
+                )
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Removes the object; nothing happens when there is none."""
+        self._s3.delete_object(Bucket=bucket, Key=key)
+
+
+# What an unreachable or failing store raises: callers retry these, they never mean bad data.
+STORE_ERRORS = (BotoCoreError, ClientError)
+
+
+def _status(error: BaseException) -> int:
+    if not isinstance(error, ClientError):
+        return 0
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

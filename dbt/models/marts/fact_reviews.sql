@@ -1,0 +1,15 @@
+select
+    reviews.review_id,
+    reviews.order_id,
+    coalesce(orders.customer_key, {{ unknown_key() }}) as customer_key,
+    {{ date_key('reviews.review_creation_date') }} as creation_date_key,
+    {{ event_month('reviews.review_creation_date') }} as event_month,
+    coalesce(orders.order_status, {{ unknown_key() }}) as order_status,
+    reviews.review_score,
+    reviews.review_comment_message is not null as has_message,
+    reviews.review_creation_date,
+    reviews.review_answer_timestamp,
+    round({{ days_between('reviews.review_creation_date', 'reviews.review_answer_timestamp') }}, 4) as answer_days
+from {{ ref('stg_reviews') }} as reviews
+left join {{ ref('int_orders') }} as orders
+    on reviews.order_id = orders.order_id

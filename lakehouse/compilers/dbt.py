@@ -1,0 +1,145 @@
+"""Contract → dbt: the typed columns of Silver, the sources, and the staging models with descriptions and tests."""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from lakehouse.bronze import silver_schema
+from lakehouse.catalog import Entity
+
+_NOTE = "Generated from the contracts by `make generate`. Do not edit."
+_ENVELOPE_TEXTS = {
+    "event_id": "Identifies the event; a resent event keeps it.",
+    "occurred_at": "When it happened, UTC; the first thing that orders the versions of a key.",
+    "source": "Who sent it.",
+    "op": "Empty or upsert for a full row; delete when the key is gone.",
+    "contract_version": "Contract version the row was written with.",
+    "pos_log": "Log of the row's position: one incarnation of a topic, or one batch file.",
+    "pos_topic": "Topic of the row's position.",
+    "pos_partition": "Partition of the row's position.",
+    "pos_offset": "Offset of the row's position.",
+    "broker_time": "When the broker took it, UTC.",
+    "registry_id": "Schema version in the registry.",
+    "row_hash": "Hash of event id, position and content.",
+    "warnings": "Rules of severity warn that the row breaks.",
+}
+
+
+def model_files(entities: Iterable[Entity]) -> dict[str, str]:
+    """Path below `dbt/` → text of everything generated there."""
+    known = sorted(entities, key=lambda e: e.name)
+    staging = "models/staging/generated"
+    return {
+        "macros/generated/silver_columns.sql": silver_columns_macro(known),
+        f"{staging}/_sources.yml": sources(known),
+        f"{staging}/_staging.yml": staging_models(known),
+        **{f"{staging}/stg_{e.name}.sql": f"{{{{ newest_versions('{e.name}') }}}}\n" for e in known},
+    }
+
+
+def silver_columns_macro(entities: Iterable[Entity]) -> str:
+    """Macros `silver_columns(entity)`: [(name, type)], `staging_columns(entity)` and `silver_key(entity)`: [name].
+
+    Types are spelt as both DuckDB and Athena read them. Lists (`warnings`) are left out: no model may read them.
+    """
+    known = sorted(entities, key=lambda e: e.name)
+    columns = {
+        e.name: [f"('{f.name}', '{t}')" for f in silver_schema(e) if (t := sql_type(f.type))] for e in known
+    }
+    staged = {e.name: [f"'{c.name}'" for c in e.fields] for e in known}
+    keys = {e.name: [f"'{c}'" for c in e.key] for e in known}
+    macros = (
+        _table_macro("silver_columns", columns),
+        _table_macro("staging_columns", staged),
+        _table_macro("silver_key", keys),
+    )
+    return f"{{#- {_NOTE} -#}}\n" + "\n".join(macros)
+
+
+def sources(entities: Iterable[Entity]) -> str:
+    """Properties of the source `silver`: one table per entity, every column described."""
+    lines = [
+        f"# {_NOTE}",
+        "version: 2",
+        "sources:",
+        "  - name: silver",
+        "    description: Rows that passed every rule of severity error, with real types; committed objects only.",
+        "    tables:",
+    ]
+    for entity in sorted(entities, key=lambda e: e.name):
+        described = {c.name: c.description for c in entity.fields} | _ENVELOPE_TEXTS
+        lines += [
+            f"      - name: {entity.name}",
+            f"        description: {_quoted(f'{entity.description} Grain: one row per version of a key or resend.')}",
+            "        columns:",
+        ]
+        for field in silver_schema(entity):
+            lines += [
+                f"          - name: {field.name}",
+                f"            description: {_quoted(described[field.name])}",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def staging_models(entities: Iterable[Entity]) -> str:
+    """Properties of the staging models: descriptions from the contract, keys tested."""
+    lines = [f"# {_NOTE}", "version: 2", "models:"]
+    for entity in sorted(entities, key=lambda e: e.name):
+        grain = entity.grain[0].lower() + entity.grain[1:]
+        lines += [
+            f"  - name: stg_{entity.name}",
+            f"    description: {_quoted(f'{entity.description} {_survivors(entity)} Grain: {grain}')}",
+            *_key_test(entity),
+            "    columns:",
+        ]
+        for column in entity.fields:
+            lines += [f"      - name: {column.name}", f"        description: {_quoted(column.description)}"]
+    return "\n".join(lines) + "\n"
+
+
+def sql_type(kind: pa.DataType) -> str | None:
+    """The type's name in SQL, the same in DuckDB and Athena; None for lists. A type without one fails loudly."""
+    plain = {
+        pa.string(): "varchar",
+        pa.int32(): "integer",
+        pa.int64(): "bigint",
+        pa.float64(): "double",
+        pa.timestamp("us"): "timestamp",
+    }
+    if kind in plain:
+        return plain[kind]
+    if pa.types.is_decimal128(kind):
+        return f"decimal({kind.precision}, {kind.scale})"
+    if pa.types.is_list(kind):
+        return None
+    raise TypeError(f"{kind} has no SQL type: add it to lakehouse.compilers.dbt")
+
+
+def _survivors(entity: Entity) -> str:
+    if entity.key:
+        return "The newest version of each key; deleted keys are gone."
+    return "Of each source the newest load, with all its exact copies."
+
+
+def _key_test(entity: Entity) -> list[str]:
+    if not entity.key:
+        return []
+    return [
+        "    data_tests:",
+        "      - is_key:",
+        f"          name: stg_{entity.name}_has_its_key",
+        f"          arguments: {{columns: [{', '.join(entity.key)}]}}",
+    ]
+
+
+def _table_macro(name: str, rows: dict[str, list[str]]) -> str:
+    lines = [f"{{%- macro {name}(entity) -%}}", "    {%- set known = {"]
+    for entity, values in rows.items():
+        lines += [f"        '{entity}': [", *(f"            {value}," for value in values), "        ],"]
+    lines += ["    } -%}", "    {{- return(known[entity]) -}}", "{%- endmacro -%}", ""]
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    escaped = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,54 @@
+"""Contract → the compiled document that every process reads at run time (`lakehouse/compiled/<entity>.json`)."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from lakehouse.catalog import Entity, Field, Rule
+from lakehouse.compilers.proto import definition_of
+from lakehouse.contract import Contract
+
+# Raised when the meaning of a rule kind or a grammar changes: verdicts may then differ under the same contract.
+SEMANTICS = 1
+
+
+def compile_entity(contract: Contract, lock: Mapping[str, Any], tag: int) -> Entity:
+    """The run-time entity of a contract, its lock and its number in the API's oneof."""
+    fields = tuple(
+        Field(number=lock["fields"][column.name]["number"], **asdict(column)) for column in contract.columns
+    )
+    return Entity(
+        name=contract.name,
+        version=contract.version,
+        message=contract.message,
+        description=contract.description,
+        grain=contract.grain,
+        fields=fields,
+        rules=contract.rules,
+        rules_hash=rules_hash(contract.version, fields, contract.rules),
+        definition=definition_of(contract.name, contract.message, contract.grain, fields),
+        delivery=contract.delivery,
+        tag=tag,
+    )
+
+
+def rules_hash(version: str, fields: tuple[Field, ...], rules: tuple[Rule, ...]) -> str:
+    """16 hex digits that change when a verdict could: version, types, rules, semantics; not texts about columns."""
+    shape = [[f.name, f.kind, f.precision, f.scale, f.required] for f in fields]
+    content = [SEMANTICS, version, shape, [_rule_to_json(r) for r in rules]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def entity_to_json(entity: Entity) -> str:
+    """The compiled document's text, the inverse of `catalog.entity_from_json`."""
+    document = asdict(entity) | {"rules": [_rule_to_json(r) for r in entity.rules]}
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _rule_to_json(rule: Rule) -> dict[str, Any]:
+    document = asdict(rule)
+    if rule.when is None:
+        del document["when"]
+    return document

@@ -1,0 +1,107 @@
+"""Judges Bronze rows by their entity's contract, a table at a time. Pure: the same rows, the same verdicts.
+
+What holds for every rule stands in `rule_tests`; the naive row-by-row twin lives in the tests.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.catalog import Entity, Field, Rule
+from lakehouse.cells import Cells, read_cells
+from lakehouse.envelope import DELETE, envelope_fields, envelope_rules
+from lakehouse.rule_tests import Test, compile_test
+from lakehouse.text_view import Mask
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on every row of a table.
+
+    `undecodable` rows have no columns to judge. `broken` holds the rules that some row breaks, in contract order
+    (envelope first), each with a mask of its rows.
+    """
+
+    cells: Mapping[str, Cells]
+    undecodable: Mask
+    broken: tuple[tuple[Rule, Mask], ...]
+
+    @cached_property
+    def rejected(self) -> Mask:
+        """Rows for Quarantine: undecodable, or breaking a rule of severity error."""
+        found = self.undecodable.copy()
+        for rule, mask in self.broken:
+            if rule.severity == "error":
+                found |= mask
+        return found
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A rule, its test, and whether it also concerns rows that delete their key."""
+
+    rule: Rule
+    test: Test
+    for_deletes: bool
+
+
+class CheckPlan:
+    """An entity's rules compiled for whole columns; make it once per process. ContractError for an unknown kind."""
+
+    def __init__(self, entity: Entity) -> None:
+        self.entity = entity
+        self._fields: Mapping[str, Field] = {**{f.name: f for f in entity.fields}, **envelope_fields()}
+        self._steps = (
+            *(_Step(rule, test, for_deletes=True) for rule, test in envelope_rules(entity)),
+            *(
+                _Step(rule, compile_test(rule, self._fields), _columns_of(rule) <= set(entity.key))
+                for rule in entity.rules
+            ),
+        )
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every rule in the order in which reasons are given."""
+        return tuple(step.rule for step in self._steps)
+
+    def judge(self, table: pa.Table) -> Judgement:
+        """The verdicts. The table's schema must be one in which `cells.schema_problem` found nothing."""
+        cells = {
+            name: read_cells(field, _column(table, name), len(table)) for name, field in self._fields.items()
+        }
+        undecodable = _present(table, "raw_reason") | _present(table, "raw")
+        deletes = pc.equal(cells["op"].values, DELETE).fill_null(False).to_numpy(zero_copy_only=False)
+        broken = []
+        for step in self._steps:
+            mask = step.test(cells)
+            if not mask.any():
+                continue
+            mask = mask & ~undecodable if step.for_deletes else mask & ~(undecodable | deletes)
+            if mask.any():
+                broken.append((step.rule, mask))
+        return Judgement(cells, undecodable, tuple(broken))
+
+
+def _columns_of(rule: Rule) -> set[str]:
+    """Every column that a rule reads."""
+    found = {rule.column, rule.args.get("other", rule.column)}
+    return found if rule.when is None else found | {rule.when.column}
+
+
+def _column(table: pa.Table, name: str) -> pa.Array | None:
+    if name not in table.column_names:
+        return None
+    column = table.column(name)
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _present(table: pa.Table, name: str) -> Mask:
+    column = table.column(name)
+    if column.null_count == len(table):
+        return np.zeros(len(table), bool)
+    found: Mask = column.is_valid().to_numpy()
+    return found

@@ -1,0 +1,68 @@
+"""Notes in the ledger what the broker holds, so that unlanded offsets are known: `python -m local.broker_watch`."""
+
+import logging
+import signal
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from adapters.ledger import Ledger
+from adapters.logs import configure_logs
+from lakehouse.catalog import Entity, load_entities
+from lakehouse.errors import LedgerError
+from local.settings import WatchSettings
+
+_log = logging.getLogger(__name__)
+# Once a second: an operator reads `nexus status` in seconds, and one round over 36 partitions costs 10 ms.
+_EVERY_S = 1.0
+_TIMEOUT_S = 5.0
+
+
+class BrokerWatch:
+    """Reads the first and last offsets of every entity's topic."""
+
+    def __init__(self, consumer: Any, log: str, entities: Mapping[str, Entity]) -> None:
+        self._consumer, self._log, self._entities = consumer, log, entities
+
+    def observe(self, ledger: Ledger, at: datetime) -> None:
+        """One round; partitions that never held a record are left out."""
+        metadata = self._consumer.list_topics(timeout=_TIMEOUT_S)
+        for entity in self._entities.values():
+            topic = metadata.topics.get(entity.topic)
+            for partition in sorted(topic.partitions) if topic else ():
+                place = TopicPartition(entity.topic, partition)
+                start, end = self._consumer.get_watermark_offsets(place, timeout=_TIMEOUT_S)
+                if end > 0:
+                    ledger.observe_partition(self._log, entity.topic, partition, entity.name, start, end, at)
+
+
+def main() -> int:
+    """Watches until SIGTERM; a broker or ledger that is away is noted and asked again."""
+    configure_logs("broker-watch")
+    settings = WatchSettings.from_process()
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    consumer = Consumer(
+        {"bootstrap.servers": settings.broker, "group.id": "nexus-broker-watch", "enable.auto.commit": False},
+        logger=logging.getLogger("librdkafka"),
+    )
+    ledger = Ledger.connect(settings.ledger_url)
+    watch = BrokerWatch(consumer, settings.log, load_entities())
+    while True:
+        try:
+            watch.observe(ledger, datetime.now(UTC))
+        except (KafkaException, LedgerError) as error:
+            _log.warning("cannot note what the broker holds: %s", error)
+        if stopping.wait(_EVERY_S):
+            break
+    consumer.close()
+    ledger.close()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,153 @@
+"""Commands that bring data in and on: send, load, model, report."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from adapters.ledger import Ledger
+from adapters.objects import ObjectStore
+from bronze_writer.load import load_file
+from grpc_ingest.client import IngestClient
+from grpc_ingest.results import EventResult
+from lakehouse.errors import InputError
+from local import drain, runtime
+from local.cli.context import call_of, entity_named
+from local.cli.output import NO, Lines, console, print_json, progress
+from local.demo import write_report
+from local.ledger_access import open_ledger
+from local.model_run import model as build_model
+
+
+def send(
+    context: typer.Context,
+    entity: str,
+    events: Annotated[str, typer.Argument(help="One JSON object, or - for one object per line on standard input.")],
+    source: Annotated[str, typer.Option(help="Who sends it.")] = "nexus-send",
+    op: Annotated[str, typer.Option(help="upsert, or delete (then the key columns are enough).")] = "upsert",
+) -> None:
+    """Sends events over gRPC to the running lake; prints each id with its position. Exit code 1 when one is refused.
+
+    Example: nexus send sellers '{"seller_id": "6560211a19b47992c3666cc44a7e94c0", "seller_zip_code_prefix": "13023",
+    "seller_city": "campinas", "seller_state": "SP"}'
+    """
+    call = call_of(context)
+    name = entity_named(entity).name
+    running = runtime.require(call.lake.root)
+    refused = 0
+
+    def show(results: Any) -> None:
+        nonlocal refused
+        for result in results:
+            refused += result.position is None
+            _print_result(result)
+
+    with IngestClient.connect(running.grpc_address, source, on_results=show) as client:
+        for columns in _objects(events):
+            moment = columns.pop("occurred_at", None) or datetime.now(UTC)
+            event_id = columns.pop("event_id", None)
+            client.send(name, columns, moment, op=op, event_id=event_id)
+    if refused:
+        raise typer.Exit(NO)
+    console.print("Next: [bold]nexus where ID[/], and [bold]nexus model[/] to bring it to Gold.")
+
+
+def load(
+    context: typer.Context,
+    entity: str,
+    file: Path,
+    archive: Annotated[Path | None, typer.Option(help="Move the file here once it is verified in Bronze.")] = None,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete the file once it is verified in Bronze.")] = False,
+) -> None:
+    """Loads a CSV file as a batch of an entity, and waits until every row is in Silver or Quarantine.
+
+    The same file again changes nothing.
+
+    Example: nexus load reviews reviews_truncated_rows.csv
+    """
+    call = call_of(context)
+    wanted = entity_named(entity)
+    running = runtime.attach(call.lake.root)
+    if running is None:
+        raise InputError("Nothing runs this lake: start it with `nexus up`, load, and stop it with `nexus down`.")
+    store = ObjectStore.connect(running.aws_url, running.region)
+    with progress() as bars, Ledger.connect(running.ledger_url).connection as connection:
+        lines, ledger = Lines(bars), Ledger(connection)
+        task = lines.task(f"Loading {file.name}")
+        report = load_file(
+            file,
+            wanted,
+            store,
+            call.lake.buckets.bronze,
+            now=lambda: datetime.now(UTC),
+            progress=task.at,
+            archive=archive,
+            purge=purge,
+        )
+        ends = {(report.log, report.topic, 0): report.records}
+        task = lines.task("Checking", report.records)
+        drain.wait_until_checked(ledger, ends, call.lake.run / "logs", lambda left: task.at(report.records - left))
+        lines.end()
+    if report.landed_now:
+        console.print(f"{report.records:,} records of {file.name} are in Bronze as {report.log}, all checked.")
+    else:
+        console.print(f"{file.name} was loaded before (as {report.log}): nothing changed.")
+    console.print("Next: [bold]nexus quarantine list[/], and [bold]nexus model[/] to bring it to Gold.")
+
+
+def model(context: typer.Context) -> None:
+    """Builds Gold from everything committed in Silver, tests it, and publishes it.
+
+    Example: nexus model
+    """
+    call = call_of(context)
+    running = runtime.require(call.lake.root)
+    store = ObjectStore.connect(running.aws_url, running.region)
+    with progress() as bars, open_ledger(call.lake, call.settings.ledger) as ledger:
+        lines = Lines(bars)
+        task = lines.task("Building Gold")
+        published = build_model(
+            call.lake, ledger, store, datetime.now(UTC), lambda done, total, name: task.at(done, total)
+        )
+        lines.end()
+    for finding in published.findings:
+        console.print(f"[yellow]{finding.rows:,}[/] {finding.text}")
+    console.print(f"Gold {published.build} is published. Ask it: [bold]nexus query \"select count(*) from fact_sales\"")
+
+
+def report(context: typer.Context) -> None:
+    """Writes .nexus/report.html from what is known now.
+
+    Example: nexus report
+    """
+    call = call_of(context)
+    with open_ledger(call.lake, call.settings.ledger) as ledger:
+        write_report(call.lake, ledger)
+    console.print(f"{call.lake.report}")
+
+
+def _objects(events: str) -> Iterator[dict[str, Any]]:
+    lines = sys.stdin if events == "-" else [events]
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"Event {number} is not JSON ({error}). Write one object per line.") from error
+        if not isinstance(value, dict):
+            raise InputError(f"Event {number} is not a JSON object. Write column names and values.")
+        yield value
+
+
+def _print_result(result: EventResult) -> None:
+    told: Mapping[str, Any] = {"event_id": result.event_id}
+    if result.position is not None:
+        told = {**told, "position": str(result.position)}
+    elif result.refusal is not None:
+        told = {**told, "refused": result.refusal.message, "field": result.refusal.field}
+    print_json(told)

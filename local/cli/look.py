@@ -1,0 +1,232 @@
+"""Commands that only look: ledger, where, quarantine, query."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.text import Text
+
+from adapters.ledger import reports
+from lakehouse.balance import Balance, PositionBalance
+from lakehouse.catalog import load_entities
+from local import gold
+from local.cli.context import call_of, entity_named
+from local.cli.output import NO, console, print_json, table
+from local.ledger_access import open_ledger
+from local.quarantine import HeldRow, count_reasons, held_rows
+from local.where import Sighting, follow_event
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+
+quarantine = typer.Typer(no_args_is_help=True, help="Rows that broke a rule, and why.")
+
+
+def ledger(context: typer.Context, json: Json = False) -> None:
+    """The balance: where every Bronze row and every offset is. Exit code 1 when something is unaccounted for.
+
+    Example: nexus ledger --json
+    """
+    call = call_of(context)
+    with open_ledger(call.lake, call.settings.ledger) as opened:
+        balances, positions = reports.balance(opened), reports.positions(opened)
+        voids = reports.voids(opened)
+    total = sum(balances.values(), Balance())
+    closed = total.closed and all(b.closed for b in balances.values()) and not any(p.unlanded for p in positions)
+    if json:
+        print_json(
+            {
+                "closed": closed,
+                "total": _balance_json(total),
+                "entities": {name: _balance_json(b) for name, b in balances.items()},
+                "positions": [asdict(p) | {"unlanded": p.unlanded} for p in positions],
+                "void": [asdict(v) for v in voids],
+            }
+        )
+    else:
+        print_balance(balances, total, closed)
+        _print_positions(positions)
+        for void in voids:
+            count = void.end - void.first
+            console.print(
+                f"[red]void[/] {void.log}/{void.topic}/{void.partition} offsets {void.first:,} to "
+                f"{void.end - 1:,} ({count:,}): {void.reason}"
+            )
+    if not closed:
+        raise typer.Exit(NO)
+
+
+def where(context: typer.Context, event_id: str, json: Json = False) -> None:
+    """Follows one event: each position at which it landed, and what became of it. Exit code 1 when it is nowhere.
+
+    Example: nexus where 0b3c8e52-1f6d-8c1e-9a44-6b1f0a7d2c11
+    """
+    call = call_of(context)
+    in_gold = gold.silver_keys(call.lake.root, call.lake.buckets.gold)
+    with open_ledger(call.lake, call.settings.ledger) as opened:
+        sightings = follow_event(call.lake, opened, load_entities(), event_id, in_gold)
+    if json:
+        print_json([asdict(s) for s in sightings])
+    else:
+        _print_sightings(event_id, sightings)
+    if not sightings:
+        raise typer.Exit(NO)
+
+
+@quarantine.command("list")
+def list_reasons(context: typer.Context, json: Json = False) -> None:
+    """Rows in Quarantine by entity and rule.
+
+    Example: nexus quarantine list
+    """
+    call = call_of(context)
+    with open_ledger(call.lake, call.settings.ledger) as opened:
+        counts = count_reasons(call.lake, opened)
+    if json:
+        print_json([asdict(c) for c in counts])
+    elif not counts:
+        console.print("Quarantine is empty.")
+    else:
+        rows = [(c.entity, c.rule, c.rows, c.message) for c in counts]
+        console.print(table("Quarantine by reason", ["entity", "rule", "rows", "what is wrong"], rows, ["rows"]))
+        console.print("\nLook at rows: [bold]nexus quarantine show --entity " + counts[0].entity)
+
+
+@quarantine.command("show")
+def show_rows(
+    context: typer.Context,
+    entity: Annotated[str, typer.Option(help="Only this entity.")] = "",
+    rule: Annotated[str, typer.Option(help="Only rows that broke this rule.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 5,
+    json: Json = False,
+) -> None:
+    """Rows in Quarantine: what is wrong with each, and the row as it came.
+
+    Example: nexus quarantine show --entity reviews --limit 3
+    """
+    call = call_of(context)
+    name = entity_named(entity).name if entity else None
+    with open_ledger(call.lake, call.settings.ledger) as opened:
+        rows = held_rows(call.lake, opened, name, rule or None, limit)
+    if json:
+        print_json([asdict(row) for row in rows])
+    elif not rows:
+        console.print("No such row is in Quarantine.")
+    for row in [] if json else rows:
+        _print_held(row)
+
+
+def query(context: typer.Context, sql: str, json: Json = False) -> None:
+    """Asks published Gold in SQL (DuckDB's dialect).
+
+    Example: nexus query "select payment_type, sum(payment_value) from fact_payments group by 1"
+    """
+    call = call_of(context)
+    result = gold.query(call.lake.root, call.lake.buckets.gold, sql)
+    if json:
+        print_json(result.records())
+        return
+    first = result.rows[0] if result.rows else ()
+    numbers = [n for n, value in zip(result.columns, first, strict=False) if isinstance(value, int | float | Decimal)]
+    console.print(table("", result.columns, result.rows, numbers))
+
+
+def print_balance(balances: Mapping[str, Balance], total: Balance, closed: bool) -> None:
+    """The balance per entity and in all, and whether it is closed."""
+    rows: list[list[Any]] = [_balance_row(name, b) for name, b in balances.items()]
+    rows.append(_balance_row("all", total))
+    columns = ["entity", "Bronze", "Silver", "Quarantine", "erased", "unchecked", "balance"]
+    if not total.erased.rows:
+        columns.remove("erased")
+        rows = [[*row[:4], *row[5:]] for row in rows]
+    console.print(table("Balance (rows)", columns, rows, columns[1:-1]))
+    if closed:
+        console.print("[green]closed[/]: every row and every offset is accounted for, by count and by hash sum\n")
+    else:
+        console.print("[red]open[/]: see unchecked, balance, and unlanded below\n")
+
+
+def _balance_row(name: str, balance: Balance) -> list[Any]:
+    amounts = (balance.bronze, balance.silver, balance.quarantine, balance.erased, balance.unchecked)
+    return [name, *(a.rows for a in amounts), _difference(balance)]
+
+
+def _difference(balance: Balance) -> Text:
+    difference = balance.difference
+    if difference.rows:
+        return Text(f"off by {difference.rows:,}", style="red")
+    if difference.hash_sum:
+        return Text("hash sums differ", style="red")
+    return Text("closed", style="green") if balance.closed else Text("waiting", style="yellow")
+
+
+def _balance_json(balance: Balance) -> dict[str, Any]:
+    return asdict(balance) | {"difference": asdict(balance.difference), "closed": balance.closed}
+
+
+def _print_positions(positions: list[PositionBalance]) -> None:
+    """One line per log and topic: partitions add up."""
+    logs: dict[tuple[str, str], list[PositionBalance]] = {}
+    for position in positions:
+        logs.setdefault((position.log, position.topic), []).append(position)
+    rows = [
+        (log, topic, *(sum(getattr(p, n) for p in group) for n in ("end", "landed", "void", "unlanded")))
+        for (log, topic), group in logs.items()
+    ]
+    columns = ["log", "topic", "given out", "landed", "void", "unlanded"]
+    console.print(table("Positions (offsets)", columns, rows, columns[2:]))
+
+
+_TELL = {
+    "silver": "[green]Silver",
+    "quarantine": "[yellow]Quarantine",
+    "unchecked": "[yellow]Bronze, not checked yet",
+    "overlap": "[red]Bronze, overlapping another object: not counted",
+    "gone": "[red]its Bronze object is gone",
+    "missing": "[red]neither Silver nor Quarantine holds it: run `nexus ledger` and report this",
+}
+
+
+def _print_sightings(event_id: str, sightings: list[Sighting]) -> None:
+    if not sightings:
+        console.print(f"Bronze has never seen {event_id}: it was not acknowledged by this lake, or waits to land.")
+        return
+    landed = len(sightings)
+    console.print(f"[bold]{event_id}[/] ({sightings[0].entity}) landed {'once' if landed == 1 else f'{landed} times'}")
+    for sighting in sightings:
+        console.print(f"\n  at [bold]{sighting.position}")
+        console.print(f"  Bronze      {sighting.bronze_key}")
+        console.print(f"  is in       {_TELL[sighting.place]}[/] {sighting.output_key or ''}")
+        for reason in sighting.reasons:
+            value = escape(repr(reason.value))
+            console.print(f"  because     {reason.message} ({reason.column}: {value}, rule {reason.rule})")
+        for warning in sighting.warnings:
+            console.print(f"  warned      {warning}")
+        if sighting.place == "silver":
+            console.print(f"  Gold        {_gold_says(sighting)}")
+
+
+def _gold_says(sighting: Sighting) -> str:
+    if sighting.deleted:
+        return "does not show it: the newest version of its key is a delete"
+    if not sighting.newest_of_key:
+        return "does not show it: a newer version of its key, or a later copy of it, stands in its place"
+    if sighting.in_gold:
+        return "[green]shows it"
+    return "does not show it yet: run `nexus model`"
+
+
+def _print_held(row: HeldRow) -> None:
+    console.print(f"[bold]{row.entity}[/] {row.event_id} at {row.position}")
+    for reason in row.reasons:
+        value = "" if reason.value is None else f" It says: {reason.value!r}."
+        column = f" [dim]({reason.column})[/]" if reason.column else ""
+        console.print(f"  [yellow]{reason.message}[/]{value}{column}")
+    for name, value in row.columns.items():
+        if value is not None:
+            console.print(f"    [dim]{name}[/] {escape(str(value))}")
+    if row.raw is not None:
+        console.print(f"    [dim]raw[/] {escape(repr(row.raw[:200]))}")
+    console.print()

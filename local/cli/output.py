@@ -1,0 +1,122 @@
+"""What the commands print: tables and lines for people, JSON for scripts; and the exit codes."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from local.run_events import Event
+
+OK, NO, USAGE, TROUBLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+class RateColumn(ProgressColumn):
+    """Rows per second of a task."""
+
+    def render(self, task: Task) -> Text:
+        """`12,345/s`, or nothing before there is a rate."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "", style="dim")
+
+
+def progress() -> Progress:
+    """Bars with count, rate, time passed and time left; plain lines where the output is no terminal."""
+    return Progress(
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        RateColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+    )
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[str] = ()) -> Table:
+    """A plain table; numbers get thousands separators, `right` names the columns set to the right."""
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    for column in columns:
+        number = column in right  # numbers are never cut or folded, texts fold
+        made.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=number)
+    for row in rows:
+        made.add_row(*(_cell(value) for value in row))
+    return made
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, ensure_ascii=False, default=str, indent=2))
+
+
+def _cell(value: Any) -> str | Text:
+    if isinstance(value, Text):
+        return value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "" if value is None else str(value)
+
+
+class Lines:
+    """Tasks one after the other, as bars: `local.demo.Stages` for a terminal."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def task(self, text: str, total: int | None = None) -> "Line":
+        """Ends the task before, begins this one."""
+        self.end()
+        self._task = self._bars.add_task(text, total=total)
+        return Line(self._bars, self._task)
+
+    def tell(self, event: Event) -> None:
+        """Shows what the start or stop is at; what a person must know stays on a line of its own."""
+        if self._task is not None and event.kind in ("starting", "ready", "stopping", "stopped"):
+            self._bars.update(self._task, completed=event.done, total=event.of or None)
+        elif event.kind in ("note", "died", "lost", "failed"):
+            self._bars.console.print(f"[yellow]{escape(event.text)}")
+
+    def end(self) -> None:
+        """Ends the task at hand."""
+        if self._task is not None:
+            task = next(t for t in self._bars.tasks if t.id == self._task)
+            total = task.total if task.total is not None else 1
+            self._bars.update(self._task, total=total, completed=total)
+            self._task = None
+
+
+class Line:
+    """One bar."""
+
+    def __init__(self, bars: Progress, task: TaskID) -> None:
+        self._bars, self._task = bars, task
+
+    def at(self, done: int, total: int | None = None) -> None:
+        """So much is done."""
+        self._bars.update(self._task, completed=done, total=total)
+
+    def say(self, text: str) -> None:
+        """What is being done right now."""
+        self._bars.update(self._task, description=text)

@@ -1,0 +1,106 @@
+"""Commands that start, stop and show what runs: up, down, status."""
+
+from dataclasses import asdict, replace
+from typing import Annotated
+
+import typer
+
+from lakehouse.balance import Balance
+from adapters.ledger import reports
+from local import runtime
+from local.cli.context import Call, call_of
+from local.cli.output import NO, console, errors, print_json, table
+from local.ledger_access import open_ledger
+from local.run_events import Event
+from local.run_state import Options
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of lines.")]
+
+
+def options_of(call: Call, broker: str = "", log: str = "", ledger: str = "", grpc_port: int = 0) -> Options:
+    """What a lake is started with: options before environment."""
+    settings = call.settings
+    return Options(
+        bucket_prefix=settings.bucket_prefix,
+        check_processes=settings.check_processes,
+        grpc_port=grpc_port,
+        broker=broker or settings.broker,
+        log=log or settings.log,
+        ledger_url=ledger or settings.ledger,
+    )
+
+
+def tell(event: Event) -> None:
+    """One line per step."""
+    style = "red" if event.kind in ("died", "lost", "failed") else "dim"
+    errors.print(f"[{style}]{event.text}", markup=True)
+
+
+def up(
+    context: typer.Context,
+    broker: Annotated[str, typer.Option(help="HOST:PORT of a real Kafka; without it the embedded stand-in.")] = "",
+    log: Annotated[str, typer.Option(help="Name of this incarnation of its topics, for a real Kafka.")] = "",
+    ledger: Annotated[str, typer.Option(help="postgresql://… of your own; without it the embedded one.")] = "",
+    grpc_port: Annotated[int, typer.Option(help="Port of the gRPC host; 0 takes any free one.")] = 0,
+) -> None:
+    """Starts everything and comes back when it works.
+
+    Example: nexus up --broker localhost:9092 --log shop-2026
+    """
+    call = call_of(context)
+    if runtime.attach(call.lake.root) is not None:
+        console.print(f"The lake {call.lake.root} runs already.")
+    else:
+        options = options_of(call, broker, log, ledger, grpc_port)
+        runtime.start(call.lake.root, options, tell)
+    status(context)
+
+
+def down(
+    context: typer.Context,
+    now: Annotated[bool, typer.Option("--now", help="Do not wait for what is on the way.")] = False,
+) -> None:
+    """Stops the host, lands and checks to the end, then stops everything.
+
+    Example: nexus down
+    """
+    call = call_of(context)
+    if runtime.stop(call.lake.root, tell, at_once=now):
+        console.print("Everything is stopped. The lake stays.")
+    else:
+        console.print("Nothing was running.")
+
+
+def status(context: typer.Context, json: Json = False) -> None:
+    """What runs, where it listens, and whether all is accounted for. Exit code 1 when nothing runs.
+
+    Example: nexus status
+    """
+    call = call_of(context)
+    running = runtime.attach(call.lake.root)
+    if running is None:
+        if json:
+            print_json({"running": False, "lake": str(call.lake.root)})
+        else:
+            console.print(f"Nothing runs the lake {call.lake.root}. Start it with [bold]nexus up")
+        raise typer.Exit(NO)
+    with open_ledger(call.lake, call.settings.ledger) as ledger:
+        total = sum(reports.balance(ledger).values(), Balance())
+        unlanded = sum(p.unlanded for p in reports.positions(ledger))
+    if json:
+        state = asdict(replace(running, ledger_url=running.ledger_url.rpartition("@")[2]))
+        print_json({"running": True, **state, "unlanded": unlanded, "unchecked": total.unchecked.rows})
+        return
+    broker = f"{running.broker} ({'embedded' if running.embedded_broker else 'Kafka'}, log {running.log})"
+    rows = [
+        ("lake", call.lake.root),
+        ("gRPC", running.grpc_address),
+        ("broker", broker),
+        ("S3, SQS, Glue", running.aws_url),
+        ("ledger", running.ledger_url.rpartition("@")[2]),
+        ("processes", ", ".join(f"{name} {pid or 'down'}" for name, pid in running.children.items())),
+        ("restarts", ", ".join(f"{name} {count}" for name, count in running.restarts.items() if count) or "none"),
+        ("rows", f"{total.bronze.rows:,} Bronze = {total.silver.rows:,} Silver + {total.quarantine.rows:,} Quarantine"),
+        ("waiting", f"{unlanded:,} to land, {total.unchecked.rows:,} to check"),
+    ]
+    console.print(table("", ["", ""], rows))

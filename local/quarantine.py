@@ -1,0 +1,114 @@
+"""Reads the Quarantine in force: by reason, and row by row with the words a person understands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from adapters.ledger import Ledger, reports
+from lakehouse.bronze import CHECK_FIELDS, ENVELOPE_FIELDS, POSITION_FIELDS, TAIL_FIELDS
+from local.lake import Lake
+from local.where import Reason
+
+_OURS = {f.name for f in (*ENVELOPE_FIELDS, *POSITION_FIELDS, *TAIL_FIELDS, *CHECK_FIELDS)}
+
+
+@dataclass(frozen=True)
+class ReasonCount:
+    """How many rows of an entity break a rule; a row that breaks two counts in both."""
+
+    entity: str
+    rule: str
+    message: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class HeldRow:
+    """A row in Quarantine: all its reasons, its columns as they were, and where it came from."""
+
+    entity: str
+    event_id: str
+    position: str
+    reasons: tuple[Reason, ...]
+    columns: Mapping[str, Any]
+    bronze_key: str
+    bronze_row: int
+    judged_by: str
+    raw: bytes | None
+
+
+def count_reasons(lake: Lake, ledger: Ledger) -> list[ReasonCount]:
+    """Rows by entity and rule, most first."""
+    found = []
+    with duckdb.connect() as db:
+        for entity, files in _files(lake, ledger).items():
+            rows = db.execute(
+                """select r.rule, any_value(r.message), count(*) from
+                     (select unnest(reasons) r from read_parquet(?, union_by_name = true, hive_partitioning = false))
+                   group by 1""",
+                [files],
+            ).fetchall()
+            found += [ReasonCount(entity, *row) for row in rows]
+    return sorted(found, key=lambda c: (-c.rows, c.entity, c.rule))
+
+
+def held_rows(
+    lake: Lake, ledger: Ledger, entity: str | None = None, rule: str | None = None, limit: int = 20
+) -> list[HeldRow]:
+    """Rows in Quarantine, in the order of their position; of one entity or one rule when given."""
+    found: list[HeldRow] = []
+    with duckdb.connect() as db:
+        for name, files in _files(lake, ledger).items():
+            if entity in (None, name):
+                found += _read(db, name, files, rule, limit - len(found))
+    return found
+
+
+def distinct_rows(lake: Lake, ledger: Ledger) -> int:
+    """Distinct quarantined events: a resent one stands at two positions and counts once."""
+    with duckdb.connect() as db:
+        files = _files(lake, ledger)
+        return sum(
+            db.execute("select count(distinct event_id) from read_parquet(?, union_by_name = true, hive_partitioning = false)", [f]).fetchall()[0][0]
+            for f in files.values()
+        )
+
+
+def _read(
+    db: duckdb.DuckDBPyConnection, entity: str, files: Sequence[str], rule: str | None, limit: int
+) -> list[HeldRow]:
+    where = "" if rule is None else "where list_contains(list_transform(reasons, r -> r.rule), $rule)"
+    parameters: dict[str, Any] = {"files": files, "limit": limit} | ({} if rule is None else {"rule": rule})
+    cursor = db.execute(
+        f"""select * from read_parquet($files, union_by_name = true, hive_partitioning = false) {where}
+            order by broker_time, pos_log, pos_partition, pos_offset limit $limit""",
+        parameters,
+    )
+    names = [column[0] for column in cursor.description or ()]
+    return [_held(entity, dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def _held(entity: str, row: Mapping[str, Any]) -> HeldRow:
+    return HeldRow(
+        entity=entity,
+        event_id=row["event_id"],
+        position=f"{row['pos_log']}/{row['pos_topic']}/{row['pos_partition']}/{row['pos_offset']}",
+        reasons=tuple(Reason(**reason) for reason in row["reasons"] or ()),
+        columns={name: value for name, value in row.items() if name not in _OURS},
+        bronze_key=row["bronze_key"],
+        bronze_row=row["bronze_row"],
+        judged_by=row["judged_by"],
+        raw=row["raw"],
+    )
+
+
+def _files(lake: Lake, ledger: Ledger) -> dict[str, list[str]]:
+    committed = reports.committed_quarantine(ledger)
+    return {e: [str(_file(lake, key)) for key in keys] for e, keys in committed.items()}
+
+
+def _file(lake: Lake, key: str) -> Path:
+    return lake.file(lake.buckets.quarantine, key)

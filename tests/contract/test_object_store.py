@@ -1,0 +1,79 @@
+"""What every object store does: the real adapter on a local S3, and the fake that tests use instead of it."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import pytest
+
+from adapters.objects import ObjectGone, ObjectStore, Stored
+from local.aws_setup import local_client
+from tests.fakes.object_store import FakeObjectStore
+
+KEY = "orders/year=2026/month=01/day=02/log-1+0+00000000000000000000.parquet"
+NUMBERS = count()
+Store = FakeObjectStore | ObjectStore
+
+
+@pytest.fixture(params=["fake", "real"])
+def lake(request: pytest.FixtureRequest) -> tuple[Store, str]:
+    """A store and an empty bucket in it."""
+    bucket = f"contract-{next(NUMBERS)}"
+    if request.param == "fake":
+        return FakeObjectStore(), bucket
+    endpoint = request.getfixturevalue("aws_endpoint")
+    local_client("s3", endpoint).create_bucket(Bucket=bucket)
+    return ObjectStore.connect(endpoint, "us-east-1"), bucket
+
+
+def test_store_writes_new_objects_only_where_nothing_stands(lake: tuple[Store, str]) -> None:
+    store, bucket = lake
+    metadata = {"rows": "3", "void-reason": "", "first-offset": "0"}
+    written = store.put_new(bucket, KEY, b"first", metadata)
+    assert written == Stored(KEY, "8b04d5e3775d298e78455efc5ca404d5", 5, metadata)
+    assert store.put_new(bucket, KEY, b"other", {"rows": "4"}) is None
+    assert store.head(bucket, KEY) == written
+    assert store.get(bucket, KEY) == b"first"
+
+
+def test_store_replaces_only_when_told(lake: tuple[Store, str]) -> None:
+    store, bucket = lake
+    first = store.put(bucket, KEY, b"first")
+    second = store.put(bucket, KEY, b"second")
+    assert store.get(bucket, KEY, second.etag) == b"second"
+    with pytest.raises(ObjectGone):
+        store.get(bucket, KEY, first.etag)
+
+
+def test_store_knows_what_is_not_there(lake: tuple[Store, str]) -> None:
+    store, bucket = lake
+    assert store.head(bucket, KEY) is None
+    with pytest.raises(ObjectGone):
+        store.get(bucket, KEY)
+    store.put(bucket, KEY, b"x")
+    store.delete(bucket, KEY)
+    store.delete(bucket, KEY)
+    assert store.head(bucket, KEY) is None
+
+
+def test_store_lists_in_key_order_behind_a_key(lake: tuple[Store, str]) -> None:
+    store, bucket = lake
+    for name in ("b/2", "a/1", "b/10", "b/1", "c"):
+        store.put(bucket, name, b"x", {"rows": "1"})
+    assert keys(store.keys(bucket, "b/")) == ["b/1", "b/10", "b/2"]
+    assert keys(store.keys(bucket, "b/", "b/1")) == ["b/10", "b/2"]
+    assert keys(store.keys(bucket, "b/", "a/9")) == ["b/1", "b/10", "b/2"]
+    assert all(not stored.metadata for stored in store.keys(bucket, ""))
+
+
+def test_store_lets_one_of_many_rivals_win(lake: tuple[Store, str]) -> None:
+    store, bucket = lake
+    write: Callable[[int], Stored | None] = lambda n: store.put_new(bucket, KEY, b"%d" % n)  # noqa: E731
+    with ThreadPoolExecutor(8) as pool:
+        won = [stored for stored in pool.map(write, range(16)) if stored is not None]
+    assert len(won) == 1
+    assert store.head(bucket, KEY) == won[0]
+
+
+def keys(listed: Iterator[Stored]) -> list[str]:
+    return [stored.key for stored in listed]
