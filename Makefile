@@ -7,7 +7,8 @@ BIN := .venv/bin
 PY := $(BIN)/python
 # Folders of Python code that stand here now.
 CODE := $(wildcard lakehouse adapters grpc_ingest bronze_writer lambdas local tests bench)
-# Two workers: the tests start servers of their own, and two cores are what we promise to be enough.
+# Two workers: the tests start servers of their own, and two cores are what we promise to be enough. A file stays with
+# one worker, for its servers' sake, and the files keep their order: the long ones of tests/flow come before tests/unit.
 WORKERS ?= 2
 ARGS ?=
 
@@ -18,7 +19,7 @@ demo: setup ## a shop's events from gRPC to Gold on this machine (DATA=folder: t
 	@$(BIN)/nexus demo $(if $(DATA),--data "$(DATA)")
 
 test: setup-dev ## all tests (ARGS=... for pytest; OLIST_DATA=folder adds those on the real files)
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup-dev ## format, lint, types, import rules, generated files, locks, docs, secrets; writes nothing
 	@sh local/check.sh $(PY) $(CODE)
@@ -42,8 +43,10 @@ compile = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip
 	pyproject.toml $(2) --custom-compile-command "make lock" -o $(1) \
 	$(if $(UPGRADE),$(if $(filter 1,$(UPGRADE)),--upgrade,--upgrade-package $(UPGRADE)))
 
+BENCHES = $(filter-out _%,$(basename $(notdir $(sort $(wildcard bench/*.py)))))
+
 bench: setup-dev ## measured figures, as ratios of two things in the same run
-	@for file in $(sort $(wildcard bench/bench_*.py)); do echo "== $$file"; $(PY) "$$file" $(ARGS) || exit 1; done
+	@for name in $(BENCHES); do echo "== $$name"; $(PY) -m bench.$$name $(ARGS) || exit 1; done
 
 setup: ## install the product into .venv, if it is not there
 	@sh local/setup.sh product

@@ -5,6 +5,7 @@ from stacks.base import App, NexusStack, check_by_rules
 from stacks.catalog import CatalogStack
 from stacks.database import DatabaseStack
 from stacks.network import NetworkStack
+from stacks.observability import ObservabilityStack
 from stacks.settings import Settings
 from stacks.storage import StorageStack
 
@@ -12,10 +13,11 @@ from stacks.storage import StorageStack
 def compose(app: App, settings: Settings, assets: Assets) -> dict[str, NexusStack]:
     """Every stack of the environment, by name, in the order in which they can be deployed."""
     storage = StorageStack(app, settings)
-    network = NetworkStack(app, settings, storage=storage)
+    network = NetworkStack(app, settings)
     database = DatabaseStack(app, settings, assets, network=network)
     catalog = CatalogStack(app, settings, assets, storage=storage)
-    return {stack.name: stack for stack in (storage, network, database, catalog)}
+    stacks: dict[str, NexusStack] = {stack.name: stack for stack in (storage, network, database, catalog)}
+    return stacks | {"observability": ObservabilityStack(app, settings, deployed=stacks)}
 
 
 def main() -> None:

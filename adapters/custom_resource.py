@@ -1,4 +1,4 @@
-"""How a function that CloudFormation calls for a custom resource answers it. One answer per request, whatever happens."""
+"""How a function behind a custom resource answers CloudFormation: once per request, whatever happens."""
 
 import json
 import logging

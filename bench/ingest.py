@@ -1,6 +1,6 @@
 """Ingest: the Python host against plain Producer.produce, same bytes, same broker, in alternating pairs.
 
-    python -m bench.ingest [--events 100000] [--pairs 3] [--topics 4]
+    python -m bench.ingest [--events 200000] [--pairs 5] [--json]
 
 Host: one stream of batches of 100 built beforehand, each acknowledged after the broker did. Plain: one produce() per
 event with a delivery callback. Both end when the last event is acknowledged. Each run has a broker of its own and
@@ -55,8 +55,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--serve", help=argparse.SUPPRESS)  # broker and ready file: this process is the host
     arguments = parser.parse_args()

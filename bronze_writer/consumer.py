@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from confluent_kafka import (
@@ -18,6 +18,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from adapters.msk_auth import PLAIN
 from lakehouse.errors import BrokerError
 
 GROUP = "nexus-bronze-writer"
@@ -34,38 +35,46 @@ Place = tuple[str, int]
 
 
 def connect_consumer(
-    broker: str, on_commit: Callable[[KafkaError | None, Sequence[TopicPartition]], None]
+    broker: str,
+    on_commit: Callable[[KafkaError | None, Sequence[TopicPartition]], None],
+    security: Mapping[str, Any] = PLAIN,
 ) -> Consumer:
-    """A consumer of the writer's group that never commits or moves by itself; `on_commit` is called by its polls."""
+    """A consumer of the writer's group that never commits or moves by itself; `on_commit` is called by its polls.
+
+    `security`: see `adapters.msk_auth`. BrokerError when that gives no token.
+    """
     log = logging.getLogger("librdkafka")
     log.addFilter(RepeatsFilter(time.monotonic))
-    return Consumer(
-        {
-            "bootstrap.servers": broker,
-            "group.id": GROUP,
-            "enable.auto.commit": False,
-            # A position out of range is decided here by name: expired, or another history. Never skipped.
-            "auto.offset.reset": "error",
-            # Open and aborted transactions must not land; every writer of these objects reads the same records.
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-            # After kill -9 the partitions are free after this long; 6 s is the least brokers allow by default.
-            "session.timeout.ms": 6_000,
-            "heartbeat.interval.ms": 2_000,
-            # A process that stands still is noticed by its heartbeats. This one only has to outlast an assignment,
-            # which waits for S3 and may list all days of a lake.
-            "max.poll.interval.ms": 1_800_000,
-            # Fetched ahead per partition: a second's worth. What waits for an object is held by the writer.
-            "queued.max.messages.kbytes": 2_048,
-            "fetch.wait.max.ms": 100,
-            # When as much is queued as may be, look again soon: the default is a second without fetching.
-            "fetch.queue.backoff.ms": 20,
-            "reconnect.backoff.max.ms": 2_000,
-            "log.connection.close": False,
-            "on_commit": on_commit,
-        },
-        logger=log,
-    )
+    try:
+        return Consumer({**_properties(broker), **security, "on_commit": on_commit}, logger=log)
+    except KafkaException as error:
+        raise BrokerError(f"no consumer for Kafka at {broker}: {error.args[0].str()}") from error
+
+
+def _properties(broker: str) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": broker,
+        "group.id": GROUP,
+        "enable.auto.commit": False,
+        # A position out of range is decided here by name: expired, or another history. Never skipped.
+        "auto.offset.reset": "error",
+        # Open and aborted transactions must not land; every writer of these objects reads the same records.
+        "isolation.level": "read_committed",
+        "enable.partition.eof": True,
+        # After kill -9 the partitions are free after this long; 6 s is the least brokers allow by default.
+        "session.timeout.ms": 6_000,
+        "heartbeat.interval.ms": 2_000,
+        # A process that stands still is noticed by its heartbeats. This one only has to outlast an assignment,
+        # which waits for S3 and may list all days of a lake.
+        "max.poll.interval.ms": 1_800_000,
+        # Fetched ahead per partition: a second's worth. What waits for an object is held by the writer.
+        "queued.max.messages.kbytes": 2_048,
+        "fetch.wait.max.ms": 100,
+        # When as much is queued as may be, look again soon: the default is a second without fetching.
+        "fetch.queue.backoff.ms": 20,
+        "reconnect.backoff.max.ms": 2_000,
+        "log.connection.close": False,
+    }
 
 
 class RepeatsFilter(logging.Filter):
@@ -124,9 +133,9 @@ def known_end(consumer: Any, place: Place) -> int | None:
     return high if high >= 0 else None
 
 
-def topic_ids(broker: str, topics: Iterable[str]) -> dict[str, str]:
+def topic_ids(broker: str, topics: Iterable[str], security: Mapping[str, Any] = PLAIN) -> dict[str, str]:
     """Kafka's own ids of the topics, where they can be read: brokers before 2.8 and the embedded one have none."""
-    admin = AdminClient({"bootstrap.servers": broker}, logger=logging.getLogger("librdkafka"))
+    admin = AdminClient({"bootstrap.servers": broker, **security}, logger=logging.getLogger("librdkafka"))
     cluster = _patiently("the cluster", lambda: admin.list_topics(timeout=_ANSWER_S))
     wanted = [topic for topic in topics if topic in cluster.topics]
     if not wanted or cluster.controller_id not in cluster.brokers:  # the embedded broker names none

@@ -1,72 +1,65 @@
 """CSV → Bronze: a batch file is a log of its own, its records are its offsets; the same file twice changes nothing."""
 
-import csv
-import hashlib
 import json
 import logging
-import mmap
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Self
 
-import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bronze_writer.csv_records import Records, cut_records, record_bytes
+from bronze_writer.csv_batch import CsvBatch, Origin
+from bronze_writer.csv_records import Records
+from bronze_writer.csv_source import Survey, read_records, require_unchanged, survey
 from bronze_writer.lake import PatientStore, Store
-from bronze_writer.landing import Encoded, Place, land, newest_object_of_day
-from bronze_writer.rows import encode_table, event_ids_of_positions, position_columns, sum_of
-from lakehouse.bronze import BronzeMetadata, bronze_schema
+from bronze_writer.landing import Place, land, newest_object_of_day
+from bronze_writer.rows import sum_of
+from lakehouse.bronze import BronzeMetadata
 from lakehouse.catalog import Entity
 from lakehouse.errors import InputError, LakeError
-from lakehouse.identity import RowHasher, add_sums
+from lakehouse.identity import add_sums
 from lakehouse.paths import BronzeKey, LoadManifestKey, day_of
-from lakehouse.wire import UPSERT
 
 _log = logging.getLogger(__name__)
 
-OBJECT_ROWS = 250_000  # some 40 MB of Arrow at Olist's widths: what a load may hold in memory
-PATIENCE_S = 180.0  # a store that is restarted is back within a minute or two
-SOURCE = "load"
+# What one object, and so the memory of a load, is bounded by; whichever comes first.
+OBJECT_ROWS = 250_000
+_OBJECT_BYTES = 32 * 1024 * 1024
+# A person waits: a store that is restarted is back well before.
+_PATIENCE_S = 60.0
+
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What the first load of a file fixed for ever: `as_of` (ms UTC) is broker time and, in µs, `occurred_at`."""
-
-    name: str
-    size: int
-    records: int
-    as_of: int
-    contract_version: str
-    header: tuple[str, ...]
-
-    @classmethod
-    def parse(cls, body: bytes) -> Self:
-        """From the JSON that stands in the lake."""
-        document = json.loads(body)
-        return cls(**{**document, "header": tuple(document["header"])})
+def _silent(_done: int, _total: int) -> None:
+    """No progress."""
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of a file. `landed_now` is False when the lake held it already; `raw` counts unreadable records."""
+    """What became of a file.
+
+    `landed_now` is False when the lake held all of it already. `raw` counts records that are no row of the entity,
+    `blank_lines` lines that are no record. `moved_to` is where the file was archived.
+    """
 
     entity: str
     log: str
     topic: str
     sha256: str
+    size: int
     records: int
     raw: int
+    blank_lines: int
     objects: int
     landed_now: bool
+    as_of: int
+    moved_to: Path | None = None
+    purged: bool = False
 
 
 def load_file(
@@ -76,252 +69,163 @@ def load_file(
     bucket: str,
     *,
     now: Callable[[], datetime],
-    progress: Progress = lambda done, total: None,
+    progress: Progress = _silent,
     archive: Path | None = None,
     purge: bool = False,
-    object_rows: int = OBJECT_ROWS,
 ) -> LoadReport:
-    """Lands a CSV file, verifies it against its source, and only then archives or purges it.
+    """Lands a CSV file, reads back what is in Bronze, compares it with the file, and only then archives or purges it.
 
-    Idempotent and safe to run twice at once. InputError before anything is written when the file is not a CSV of this
-    entity; LakeError when the store stays away, or Bronze does not hold what the file does.
+    Idempotent, and safe to run twice at once; one that was killed is finished by the next. `progress` is given
+    records done and in all. InputError before anything is written when the file is not a CSV of this entity;
+    LakeError when the store stays away, or Bronze does not hold what the file does.
     """
-    if archive and purge:
+    if archive is not None and purge:
         raise InputError("Choose one of archive and purge: a file cannot be both kept and deleted.")
-    with _opened(path) as data:
-        view = memoryview(data)
-        try:
-            records = cut_records(view)
-            header = _read_header(path, entity, records)
-            _require_whole(path, records, len(data))
-            report = _land(path, entity, PatientStore(store, bucket, PATIENCE_S), view, records, header, now,
-                           progress, object_rows)
-        finally:
-            view.release()
-    if archive:
-        _archive(path, archive, report)
-    elif purge:
-        path.unlink()
-    return report
+    source = survey(path, entity)
+    load = _Load(path, entity, PatientStore(store, bucket, _PATIENCE_S), source, progress)
+    report = load.run(now)
+    if archive is None and not purge:
+        return report
+    require_unchanged(path, source)
+    if archive is not None:
+        return LoadReport(**{**vars(report), "moved_to": _archive(path, archive, report)})
+    path.unlink()
+    return LoadReport(**{**vars(report), "purged": True})
 
 
-def _land(
-    path: Path,
-    entity: Entity,
-    store: PatientStore,
-    data: memoryview,
-    records: Records,
-    header: tuple[str, ...],
-    now: Callable[[], datetime],
-    progress: Progress,
-    object_rows: int,
-) -> LoadReport:
-    sha256 = hashlib.sha256(data).hexdigest()
-    manifest_key = LoadManifestKey(entity.name, sha256)
-    as_of = int(now().timestamp() * 1000)
-    ours = Manifest(path.name, len(data), len(records), as_of, entity.version, header)
-    manifest = _settle_manifest(store, manifest_key, ours)
-    place = Place(entity.name, manifest_key.log, entity.topic, 0)
-    known = newest_object_of_day(store, entity.name, day_of(manifest.as_of), place.log)
-    batches = _batches(place, entity, manifest, data, records, known, object_rows)
-    raw = landed = objects = 0
-    hash_sum = 0
-    end = known.end_offset if known else 0
-    for batch in batches:
-        landing = land(store, place, [batch], end)
-        end, landed, objects = landing.end, landed + landing.rows, objects + landing.objects
-        raw += batch.raw
-        progress(min(end, len(records)), len(records))
-    hash_sum = _source_sum(place, data, records)
-    _verify(store, place, manifest, hash_sum)
-    _log.info("file loaded", extra={"file": path.name, "log": place.log, "records": len(records), "landed": landed})
-    return LoadReport(entity.name, place.log, place.topic, sha256, len(records), raw, objects, landed > 0)
+@dataclass
+class _Load:
+    """One file on its way. `_rows` and `_sum` are what was read of it so far."""
 
-
-@dataclass(frozen=True)
-class _RecordBatch:
-    """Records `[first_offset, end_offset)` of a file, as `landing.Batch`."""
-
-    place: Place
+    path: Path
     entity: Entity
-    manifest: Manifest
-    data: memoryview
-    records: Records
-    first_offset: int
-    end_offset: int
-    void_reason: str = ""
+    store: PatientStore
+    source: Survey
+    progress: Progress
+    _rows: int = field(default=0, init=False)
+    _sum: int = field(default=0, init=False)
 
-    @property
-    def first_broker_time(self) -> int:
-        """The load's as-of time, in ms."""
-        return self.manifest.as_of
-
-    @property
-    def raw(self) -> int:
-        """Records that are no row of the entity."""
-        return sum(isinstance(cells, str) for cells in self._cells)
-
-    def from_offset(self, offset: int) -> Self:
-        """The records from this one on."""
-        return replace(self, first_offset=offset)
-
-    def encode(self) -> Encoded:
-        """The records as a Bronze object of text columns."""
-        columns = self._columns()
-        schema = bronze_schema(self.entity, all_text=True)
-        table = pa.table([columns[name] for name in schema.names], schema=schema)
-        return encode_table(table, columns["row_hash"].to_numpy())
-
-    def _bytes(self) -> Iterator[bytes]:
-        return record_bytes(self.data, self.records, self.first_offset, self.end_offset)
-
-    @cached_property
-    def _cells(self) -> list[list[str] | str]:
-        """Cells of each record, or the reason why it has none."""
-        cells = [_cells_of(record, len(self.manifest.header)) for record in self._bytes()]
-        if self.end_offset == len(self.records) and not self.records.complete:
-            cells[-1] = "a quote is opened and never closed"
-        return cells
-
-    def _columns(self) -> dict[str, pa.Array]:
-        rows = self.end_offset - self.first_offset
-        cells = self._cells
-        reasons = [c if isinstance(c, str) else None for c in cells]
-        raws = [r if reason is not None else None for r, reason in zip(self._bytes(), reasons, strict=True)]
-        empty: list[str | None] = [None] * len(self.manifest.header)
-        turned = zip(*(empty if isinstance(c, str) else c for c in cells), strict=True)
-        columns = {name: pa.array(v, pa.string()) for name, v in zip(self.manifest.header, turned, strict=True)}
-        hasher = RowHasher(self.place.log, self.place.topic, 0)
-        hashes = [hasher.hash(o, r) for o, r in enumerate(self._bytes(), self.first_offset)]
-        offsets = np.arange(self.first_offset, self.end_offset, dtype=np.int64)
-        return {
-            **columns,
-            **position_columns(self.place, offsets),
-            "event_id": event_ids_of_positions(self.place, offsets.tolist()),
-            "occurred_at": pa.repeat(pa.scalar(self.manifest.as_of * 1000, pa.int64()), rows),
-            "broker_time": pa.repeat(pa.scalar(self.manifest.as_of, pa.int64()), rows),
-            "source": pa.repeat(pa.scalar(SOURCE, pa.string()), rows),
-            "op": pa.repeat(pa.scalar(UPSERT, pa.string()), rows),
-            "contract_version": pa.repeat(pa.scalar(self.manifest.contract_version, pa.string()), rows),
-            "registry_id": pa.nulls(rows, pa.string()),
-            "row_hash": pa.array(hashes, pa.int64()),
-            "raw": pa.array(raws, pa.binary()),
-            "raw_reason": pa.array(reasons, pa.string()),
-        }
-
-
-def _batches(
-    place: Place,
-    entity: Entity,
-    manifest: Manifest,
-    data: memoryview,
-    records: Records,
-    known: BronzeMetadata | None,
-    object_rows: int,
-) -> Iterator[_RecordBatch]:
-    first = known.end_offset if known else 0
-    for start in range(first, len(records), object_rows):
-        end = min(start + object_rows, len(records))
-        yield _RecordBatch(place, entity, manifest, data, records, start, end)
-
-
-def _cells_of(record: bytes, wanted: int) -> list[str] | str:
-    try:
-        text = record.decode()
-    except UnicodeDecodeError as error:
-        return f"byte {error.start + 1} of the record is not UTF-8"
-    # one record never holds more than one row: line breaks outside quotes end it
-    cells = next(csv.reader([text], strict=False), []) if text else [""]
-    if len(cells) != wanted:
-        return f"the record has {len(cells)} cells instead of {wanted}"
-    return cells
-
-
-def _read_header(path: Path, entity: Entity, records: Records) -> tuple[str, ...]:
-    try:
-        text = records.header.decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: its first line is not UTF-8. Save the file as UTF-8 and load it again.") from error
-    found = next(csv.reader([text]), [])
-    wanted = [f.name for f in entity.fields]
-    if len(found) == 1 and len(wanted) > 1:
-        for delimiter, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-            if delimiter in text:
-                raise InputError(f"{path}: its cells are separated by {name}. Save it with commas and load it again.")
-    for problem, names in (
-        ("lacks", [n for n in wanted if n not in found]),
-        ("has unknown", [n for n in found if n not in wanted]),
-        ("doubles", sorted({n for n in found if found.count(n) > 1})),
-    ):
-        if names:
-            raise InputError(
-                f"{path}: its first line {problem} columns {', '.join(map(repr, names))}. A file of {entity.name} "
-                f"has {', '.join(wanted)}; found {', '.join(map(repr, found))}."
-            )
-    return tuple(found)
-
-
-def _require_whole(path: Path, records: Records, size: int) -> None:
-    if records.record_bytes + records.separators != size:
-        raise LakeError(f"{path}: {size} bytes were cut into records of {records.record_bytes}: nothing was written")
-
-
-def _settle_manifest(store: PatientStore, key: LoadManifestKey, ours: Manifest) -> Manifest:
-    """Ours, or the one that came first."""
-    body = json.dumps(asdict(ours), indent=1).encode()
-    if store.put_new(str(key), body) is not None:
-        return ours
-    there = store.get(str(key))
-    if there is None:
-        raise LakeError(f"{key} was removed while it was read: does somebody remove Bronze objects?")
-    return Manifest.parse(there)
-
-
-def _source_sum(place: Place, data: memoryview, records: Records) -> tuple[int, int]:
-    """Records and the sum of their hashes, from the file's own bytes."""
-    hasher = RowHasher(place.log, place.topic, 0)
-    hashes = [hasher.hash(o, r) for o, r in enumerate(record_bytes(data, records, 0, len(records)))]
-    return len(hashes), add_sums(*hashes) if hashes else 0
-
-
-def _verify(store: PatientStore, place: Place, manifest: Manifest, source: tuple[int, int]) -> None:
-    """Reads back what stands in Bronze and compares it with the file."""
-    rows, total = 0, 0
-    day = day_of(manifest.as_of)
-    while rows < source[0]:
-        key = str(BronzeKey(place.entity, day, place.log, 0, rows))
-        body = store.get(key)
-        if body is None:
-            raise LakeError(f"{key} is missing: the file is not whole in Bronze. Load it again.")
-        column = pq.read_table(BytesIO(body), columns=["row_hash"], use_threads=False)["row_hash"]
-        rows, total = rows + len(column), add_sums(total, sum_of(column.to_numpy()))
-    if (rows, total) != source:
-        raise LakeError(
-            f"Bronze holds {rows} rows (sum {total}) of {place.log}, the file {source[0]} (sum {source[1]}): "
-            "the file was not touched"
+    def run(self, now: Callable[[], datetime]) -> LoadReport:
+        key = LoadManifestKey(self.entity.name, self.source.sha256)
+        place = Place(self.entity.name, key.log, self.entity.topic, 0)
+        origin = self._settle_manifest(key, place, int(now().timestamp() * 1000))
+        newest = newest_object_of_day(self.store, self.entity.name, day_of(origin.as_of), key.log)
+        end = newest.end_offset if newest else 0
+        written = 0
+        for batch in self._batches(origin):
+            landing = land(self.store, place, [batch], end)
+            end, written = landing.end, written + landing.objects
+            self.progress(batch.end_offset, self.source.records)
+        objects, raw = self._verify(origin)
+        report = LoadReport(
+            entity=self.entity.name,
+            log=key.log,
+            topic=self.entity.topic,
+            sha256=self.source.sha256,
+            size=self.source.size,
+            records=self.source.records,
+            raw=raw,
+            blank_lines=self.source.blank_lines,
+            objects=objects,
+            landed_now=written > 0,
+            as_of=origin.as_of,
         )
+        _log.info("file is in Bronze", extra={"file": str(self.path), **vars(report)})
+        return report
+
+    def _settle_manifest(self, key: LoadManifestKey, place: Place, as_of: int) -> Origin:
+        """What the first load of this file fixed for ever: ours, or what stands there already."""
+        ours = {
+            "name": self.path.name,
+            "bytes": self.source.size,
+            "records": self.source.records,
+            "as_of": as_of,
+            "contract_version": self.entity.version,
+            "header": list(self.source.header),
+        }
+        settled = ours
+        if self.store.put_new(str(key), json.dumps(ours, indent=1, ensure_ascii=False).encode()) is None:
+            body = self.store.get(str(key))
+            try:
+                settled = json.loads(body or b"")
+                same = [settled["bytes"], settled["records"]] == [ours["bytes"], ours["records"]]
+                origin = Origin(
+                    place, self.entity, settled["as_of"], settled["contract_version"], self.source.header
+                )
+            except (ValueError, KeyError, TypeError) as error:
+                raise LakeError(f"{key} is no manifest of a load ({error!r}): look at it") from error
+            if not same:
+                raise LakeError(
+                    f"{key} tells of {settled}, the file is {ours}: its records were cut otherwise"
+                )
+            return origin
+        return Origin(place, self.entity, as_of, self.entity.version, self.source.header)
+
+    def _batches(self, origin: Origin) -> Iterator[CsvBatch]:
+        """The file's records in objects' worths; adds up what they are."""
+        waiting: list[Records] = []
+        rows = size = 0
+        for records in read_records(self.path, self.source):
+            for low in range(records.first, records.end, OBJECT_ROWS):
+                piece = records.slice(low, low + OBJECT_ROWS)
+                if waiting and (rows + len(piece) > OBJECT_ROWS or size + piece.size > _OBJECT_BYTES):
+                    yield self._batch(origin, waiting)
+                    waiting, rows, size = [], 0, 0
+                waiting.append(piece)
+                rows, size = rows + len(piece), size + piece.size
+        if waiting:
+            yield self._batch(origin, waiting)
+
+    def _batch(self, origin: Origin, pieces: list[Records]) -> CsvBatch:
+        batch = CsvBatch.of(origin, pieces)
+        self._rows += len(batch.hashes)
+        self._sum = add_sums(self._sum, sum_of(batch.hashes))
+        return batch
+
+    def _verify(self, origin: Origin) -> tuple[int, int]:
+        """Reads back what is in Bronze and compares it with the file; its objects and raw rows."""
+        place, day = origin.place, day_of(origin.as_of)
+        rows = total = raw = objects = 0
+        while rows < self.source.records:
+            key = BronzeKey(place.entity, day, place.log, 0, rows)
+            metadata, found, raws = self._read_back(key)
+            rows, total, raw = metadata.end_offset, add_sums(total, found), raw + raws
+            objects += 1
+        if (rows, total) != (self._rows, self._sum) or rows != self.source.records:
+            raise LakeError(
+                f"Bronze holds {rows} rows (sum {total}) as {place.log}, {self.path} has {self._rows} "
+                f"(sum {self._sum}) in {self.source.records} records. The file was left where it is"
+            )
+        return objects, raw
+
+    def _read_back(self, key: BronzeKey) -> tuple[BronzeMetadata, int, int]:
+        """Metadata, hash sum and raw rows of an object, from its bytes."""
+        head, body = self.store.head(str(key)), self.store.get(str(key))
+        if head is None or body is None:
+            raise LakeError(f"s3://{self.store.bucket}/{key} is missing. The file was left where it is")
+        metadata = BronzeMetadata.from_s3(head.metadata)
+        # `read_table` reads ahead in threads of its own, over which a short process then aborts at its end.
+        table = pq.ParquetFile(BytesIO(body), pre_buffer=False).read(
+            columns=["row_hash", "raw_reason"], use_threads=False
+        )
+        found = sum_of(table["row_hash"].to_numpy())
+        length = metadata.end_offset - metadata.first_offset
+        if (table.num_rows, found) != (length, metadata.hash_sum):
+            raise LakeError(
+                f"s3://{self.store.bucket}/{key} holds {table.num_rows} rows (sum {found}), its metadata says "
+                f"{length} (sum {metadata.hash_sum}). The file was left where it is"
+            )
+        return metadata, found, int(pc.sum(pc.is_valid(table["raw_reason"])).as_py())
 
 
-def _archive(path: Path, folder: Path, report: LoadReport) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.move(path, folder / f"{report.sha256[:16]}-{path.name}")
-
-
-class _opened:  # noqa: N801 - reads as a verb where it is used
-    """The bytes of a file, mapped; InputError when it cannot be read or is empty."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> mmap.mmap:
-        try:
-            with self._path.open("rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError as error:
-            raise InputError(f"{self._path} is empty: there is nothing to load.") from error
-        except OSError as error:
-            raise InputError(f"{self._path} cannot be read: {error.strerror}.") from error
-        return self._map
-
-    def __exit__(self, *_: Sequence[object]) -> None:
-        self._map.close()
+def _archive(path: Path, folder: Path, report: LoadReport) -> Path:
+    """Moves the file, under a name that no other content can have."""
+    target = folder / f"{report.sha256[:16]}-{path.name}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, target)
+    except OSError as error:
+        raise InputError(
+            f"{path} is in Bronze, but cannot be moved to {target}: {error.strerror}."
+        ) from error
+    return target

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from adapters.msk_auth import KafkaAuth, read_kafka_auth
 from bronze_writer.partition_writer import Limits
 from lakehouse.errors import LakeError, SettingsError
 from lakehouse.paths import Buckets, require_log_id
@@ -59,6 +60,8 @@ class Settings:
     registry: str = "keystone-nexus"
     limits: Limits = LOCAL_LIMITS
     ready_file: Path | None = None
+    kafka_auth: KafkaAuth = "none"
+    health_port: int | None = None
 
     @classmethod
     def from_process(cls) -> Self:
@@ -89,6 +92,10 @@ class Settings:
                 seconds=_number(environment, "NEXUS_FLUSH_SECONDS", plain.seconds, 0, 86_400),
             ),
             ready_file=Path(ready) if ready else None,
+            kafka_auth=read_kafka_auth(environment),
+            health_port=int(_number(environment, "NEXUS_HEALTH_PORT", 0, 0, 65_535))
+            if environment.get("NEXUS_HEALTH_PORT")
+            else None,
         )
 
 

@@ -7,7 +7,7 @@ consumer stays in its group.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, TopicPartition
@@ -55,8 +55,11 @@ class Stream:
         self._assigned = False
         self._failure: NexusError | None = None
         self._shortfall: BrokerError | None = None
+        self._moved = False
         self._absent: set[str] = set()
         self._beat_at = clock() + _HEARTBEAT_S
+        self._turned_at = clock()
+        self._figures: Mapping[str, int] = {}
         self._draining_since: float | None = None
 
     def run(self, consumer: Any, topics: Sequence[str]) -> Totals:
@@ -73,14 +76,31 @@ class Stream:
             raise self._shortfall
         return self._lanes.totals
 
+    @property
+    def assigned(self) -> bool:
+        """Whether this writer has its share of the partitions. May be asked from any thread, as the next two."""
+        return self._assigned
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the loop turned; an assignment may take many."""
+        return self._clock() - self._turned_at
+
+    @property
+    def figures(self) -> Mapping[str, int]:
+        """What the last heartbeat told: rows and objects written, lag in records, partitions."""
+        return self._figures
+
     def _turn(self, consumer: Any) -> None:
         """Reads, lands, commits what there is to read, land and commit."""
         messages = consumer.consume(_BATCH, _POLL_S)
-        now = self._clock()
+        now = self._turned_at = self._clock()
         for message in messages:
             self._take(consumer, message, now)
         if self._failure:
             raise self._failure
+        if self._moved:
+            self._read_anew(consumer)
         self._lanes.settle()
         self._lanes.land_due(now)
         self._lanes.hold_back(
@@ -137,7 +157,7 @@ class Stream:
             lane.seen_end = max(lane.seen_end, message.offset())
         elif kafka.is_out_of_range(error) and lane is not None:
             adopt_range(lane.writer, *kafka.held_ranges(consumer, [lane.place])[lane.place])
-            _seek(consumer, lane)
+            self._moved = True
         elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             if message.topic() not in self._absent:
                 _log.warning("topic does not exist (yet)", extra={"topic": message.topic()})
@@ -146,6 +166,15 @@ class Stream:
             raise BrokerError(f"Kafka refuses this writer: {error.str()}. Mend its rights or settings")
         elif not kafka.is_end(error):
             _log.warning("Kafka has trouble", extra={"problem": error.str()})
+
+    def _read_anew(self, consumer: Any) -> None:
+        """Goes on after an offset was out of range: the library has stopped that partition, where no seek moves it."""
+        self._moved = False
+        starts = [TopicPartition(*place, lane.writer.start) for place, lane in self._lanes.items()]
+        consumer.assign(starts)
+        consumer.resume(starts)
+        for lane in self._lanes.values():
+            lane.paused = False
 
     def _drained(self, consumer: Any) -> bool:
         if not self._drain.is_set():
@@ -186,10 +215,8 @@ class Stream:
             max(0, end - self._lanes[p].writer.landed_end) for p, end in ends.items() if end is not None
         )
         totals = self._lanes.totals
-        _log.info(
-            "heartbeat",
-            extra={"rows": totals.rows, "objects": totals.objects, "lag": lag, "partitions": len(ends)},
-        )
+        self._figures = {"rows": totals.rows, "objects": totals.objects, "lag": lag, "partitions": len(ends)}
+        _log.info("heartbeat", extra=dict(self._figures))
 
 
 def _seek(consumer: Any, lane: Lane) -> None:

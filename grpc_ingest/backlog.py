@@ -50,7 +50,7 @@ class _Partition:
             newest = self.heaps[-1]
             newest[0], newest[1] = max(newest[0], end), newest[1] + size
         else:
-            self.heaps.append([max(end, self.heaps[-1][0] if self.heaps else 0), size])
+            self.heaps.append([end, size])
         self.size += size
 
     def commit(self, offset: int) -> None:

@@ -5,7 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from adapters.msk_auth import PLAIN
+from lakehouse.errors import BrokerError
 
 WRITER_GROUP = "nexus-bronze-writer"
 # Without a reachable broker librdkafka repeats itself 2,500 times a minute.
@@ -32,13 +35,23 @@ class KafkaProducer(Protocol):
     def purge(self) -> None:
         """Drops what is queued or under way; its callbacks, with an error, are due at the next poll."""
 
+    def list_topics(self, *, timeout: float) -> Any:
+        """Asks the broker; `topics` of the answer are by name. KafkaException: it does not answer in time."""
+
     def __len__(self) -> int: ...
 
 
 def connect_producer(
-    bootstrap: str, message_timeout_s: float, client_id: str, on_fatal: Callable[[str], None]
+    bootstrap: str,
+    message_timeout_s: float,
+    client_id: str,
+    on_fatal: Callable[[str], None],
+    security: Mapping[str, Any] = PLAIN,
 ) -> KafkaProducer:
-    """A producer; it connects by itself and keeps trying. `on_fatal` is called from poll() when it is beyond repair."""
+    """A producer; it connects by itself and keeps trying. `on_fatal` is called from poll() when it is beyond repair.
+
+    `security`: see `adapters.msk_auth`. BrokerError when that gives no token.
+    """
 
     def on_error(error: KafkaError) -> None:
         if error.fatal():
@@ -47,7 +60,10 @@ def connect_producer(
     log = logging.getLogger("librdkafka")
     log.addFilter(LimitedLog())
     properties = producer_properties(bootstrap, message_timeout_s, client_id)
-    producer: KafkaProducer = Producer({**properties, "error_cb": on_error}, logger=log)
+    try:
+        producer: KafkaProducer = Producer({**properties, **security, "error_cb": on_error}, logger=log)
+    except KafkaException as error:
+        raise BrokerError(f"no producer for Kafka at {bootstrap}: {error.args[0].str()}") from error
     return producer
 
 

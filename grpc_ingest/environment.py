@@ -44,6 +44,11 @@ def read_number(
     return int(text)
 
 
+def read_port(environment: Mapping[str, str], name: str) -> int | None:
+    """A port (0: any free one), or None when the variable is unset or empty."""
+    return read_number(environment, name, 0, 0, 65_535) if environment.get(name) else None
+
+
 def read_backlog(environment: Mapping[str, str], share: int) -> int:
     """NEXUS_BACKLOG_BYTES: `embedded` is `share`; 0 when unset."""
     if environment.get(_BACKLOG) == "embedded":

@@ -104,7 +104,6 @@ def child_environment(site: Site, name: str) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         **site.options.environment,
         **lake_environment(site),
-        "NEXUS_RUN": str(site.run),
         "NEXUS_READY_FILE": str(ready_file(site, name)),
     }
 

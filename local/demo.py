@@ -89,11 +89,13 @@ def run_demo(lake: Lake, wish: Wish, stages: Stages) -> Done:
                 lake.root, wish.options, stages.tell, ends_with_caller=True, command="nexus demo"
             )
         try:
-            source = str(folder) if wish.data else f"a generated shop of {wish.orders:,} orders (seed {wish.seed})"
+            source = (
+                str(folder) if wish.data else f"a generated shop of {wish.orders:,} orders (seed {wish.seed})"
+            )
             done = _run_through(lake, running, feed, source, began, stages, started_here)
         finally:
             if started_here:
-                stages.task("Stopping: landing and checking to the end")
+                stages.task("Stopping")
                 runtime.stop(lake.root, stages.tell)
         return done
 

@@ -5,6 +5,10 @@ from pathlib import Path
 
 from lakehouse.paths import Buckets
 
+# DuckDB over objects of the lake, given as a parameter (a list of `gold.file_pattern`): folders such as day=21 are
+# no columns, and columns of newer contract versions may be absent from older objects.
+OBJECT_ROWS = "read_parquet(?, union_by_name = true, hive_partitioning = false)"
+
 
 @dataclass(frozen=True)
 class Lake:

@@ -84,7 +84,9 @@ def refresh_gold(
 ) -> PublishedGold:
     """Builds and publishes, one at a time per work folder; RuntimeFault when another refresh is under way."""
     with _alone_in(work_dir):
-        return publish(build_gold(silver_files, work_dir, progress), store, bucket, build_id, at)
+        published = publish(build_gold(silver_files, work_dir, progress), store, bucket, build_id, at)
+        shutil.rmtree(work_dir / "export", ignore_errors=True)  # the lake has these files now
+    return published
 
 
 def build_gold(silver_files: Mapping[str, Sequence[Path]], work_dir: Path, progress: Progress) -> BuildResult:

@@ -17,7 +17,9 @@ def model(
 ) -> PublishedGold:
     """One full build over exactly the committed Silver objects; nothing is published unless every test passes."""
     keys = reports.committed_silver(ledger)
-    files = {entity: [lake.file(lake.buckets.silver, key) for key in listed] for entity, listed in keys.items()}
+    files = {
+        entity: [lake.file(lake.buckets.silver, key) for key in listed] for entity, listed in keys.items()
+    }
     missing = [file for listed in files.values() for file in listed if not file.exists()]
     if missing:
         raise LakeError(

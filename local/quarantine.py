@@ -9,7 +9,8 @@ import duckdb
 
 from adapters.ledger import Ledger, reports
 from lakehouse.bronze import CHECK_FIELDS, ENVELOPE_FIELDS, POSITION_FIELDS, TAIL_FIELDS
-from local.lake import Lake
+from local.gold import file_pattern
+from local.lake import OBJECT_ROWS, Lake
 from local.where import Reason
 
 _OURS = {f.name for f in (*ENVELOPE_FIELDS, *POSITION_FIELDS, *TAIL_FIELDS, *CHECK_FIELDS)}
@@ -46,8 +47,8 @@ def count_reasons(lake: Lake, ledger: Ledger) -> list[ReasonCount]:
     with duckdb.connect() as db:
         for entity, files in _files(lake, ledger).items():
             rows = db.execute(
-                """select r.rule, any_value(r.message), count(*) from
-                     (select unnest(reasons) r from read_parquet(?, union_by_name = true, hive_partitioning = false))
+                f"""select r.rule, any_value(r.message), count(*) from
+                     (select unnest(reasons) r from {OBJECT_ROWS})
                    group by 1""",
                 [files],
             ).fetchall()
@@ -72,7 +73,10 @@ def distinct_rows(lake: Lake, ledger: Ledger) -> int:
     with duckdb.connect() as db:
         files = _files(lake, ledger)
         return sum(
-            db.execute("select count(distinct event_id) from read_parquet(?, union_by_name = true, hive_partitioning = false)", [f]).fetchall()[0][0]
+            db.execute(
+                f"select count(distinct event_id) from {OBJECT_ROWS}",
+                [f],
+            ).fetchall()[0][0]
             for f in files.values()
         )
 
@@ -83,7 +87,7 @@ def _read(
     where = "" if rule is None else "where list_contains(list_transform(reasons, r -> r.rule), $rule)"
     parameters: dict[str, Any] = {"files": files, "limit": limit} | ({} if rule is None else {"rule": rule})
     cursor = db.execute(
-        f"""select * from read_parquet($files, union_by_name = true, hive_partitioning = false) {where}
+        f"""select * from {OBJECT_ROWS.replace("?", "$files")} {where}
             order by broker_time, pos_log, pos_partition, pos_offset limit $limit""",
         parameters,
     )
@@ -107,7 +111,7 @@ def _held(entity: str, row: Mapping[str, Any]) -> HeldRow:
 
 def _files(lake: Lake, ledger: Ledger) -> dict[str, list[str]]:
     committed = reports.committed_quarantine(ledger)
-    return {e: [str(_file(lake, key)) for key in keys] for e, keys in committed.items()}
+    return {e: [file_pattern(str(_file(lake, key))) for key in keys] for e, keys in committed.items()}
 
 
 def _file(lake: Lake, key: str) -> Path:

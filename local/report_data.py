@@ -12,7 +12,7 @@ from adapters.ledger import Ledger, reports
 from lakehouse.balance import Balance
 from lakehouse.catalog import Entity, load_entities
 from local import gold
-from local.lake import Lake
+from local.lake import OBJECT_ROWS, Lake
 from local.quarantine import HeldRow, count_reasons, held_rows
 from local.report.data import (
     EntityCounts,
@@ -91,11 +91,16 @@ def _entity_counts(
     counts = []
     with duckdb.connect() as db:
         for name, balance in balances.items():
-            bronze = [str(file) for file in lake.bronze(name)]
+            bronze = [gold.file_pattern(str(file)) for file in lake.bronze(name)]
             [(distinct,)] = db.execute(
-                "select count(distinct event_id) from read_parquet(?, union_by_name = true, hive_partitioning = false)", [bronze]
+                f"select count(distinct event_id) from {OBJECT_ROWS}",
+                [bronze],
             ).fetchall()
-            files = [str(lake.file(lake.buckets.silver, k)) for k in silver.get(name, []) if k in shown]
+            files = [
+                gold.file_pattern(str(lake.file(lake.buckets.silver, k)))
+                for k in silver.get(name, [])
+                if k in shown
+            ]
             current, deleted = _current(db, entities[name], files) if shown else (None, None)
             counts.append(EntityCounts(name, balance, distinct, sent.get(name), current, deleted))
     return counts
@@ -106,15 +111,20 @@ def _current(db: duckdb.DuckDBPyConnection, entity: Entity, files: list[str]) ->
     if not files:
         return 0, 0
     if not entity.key:
-        newest = "select count(*) filter (where rank = 1), 0 from (select rank() over (order by broker_time desc, pos_log desc) rank from read_parquet(?))"
-        [(rows, none)] = db.execute(newest, [files]).fetchall()
-        return rows, none
+        [(rows,)] = db.execute(
+            f"""select count(*) from (
+                 select rank() over (partition by source order by broker_time desc, pos_log desc) newest
+                 from {OBJECT_ROWS}) where newest = 1""",
+            [files],
+        ).fetchall()
+        return rows, 0
     sql = f"""
         select count(*) filter (where op <> 'delete'), count(*) filter (where op = 'delete') from (
-            select op, row_number() over (
+            select coalesce(op, 'upsert') op, row_number() over (
                 partition by {", ".join(entity.key)}
-                order by occurred_at desc, broker_time desc, pos_log desc, pos_partition desc, pos_offset desc) n
-            from read_parquet(?)) where n = 1"""
+                order by occurred_at desc nulls last, broker_time desc, pos_log desc, pos_partition desc,
+                  pos_offset desc) n
+            from {OBJECT_ROWS}) where n = 1"""
     [(current, deleted)] = db.execute(sql, [files]).fetchall()
     return current, deleted
 

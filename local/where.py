@@ -10,7 +10,8 @@ import duckdb
 from adapters.ledger import Ledger, reports
 from lakehouse.catalog import Entity
 from lakehouse.identity import Position
-from local.lake import Lake
+from local.gold import file_pattern
+from local.lake import OBJECT_ROWS, Lake
 
 _POSITION = "pos_log, pos_topic, pos_partition, pos_offset"
 _VERSION_ORDER = "occurred_at, broker_time, pos_log, pos_partition, pos_offset"
@@ -55,10 +56,11 @@ def follow_event(
     """
     with duckdb.connect() as db:
         db.execute("set enable_progress_bar = false")
-        found = []
-        for entity in entities.values():
-            for row in _bronze_rows(db, lake, entity, event_id):
-                found.append(_sighting(db, lake, ledger, entity, event_id, row, in_gold))
+        found = [
+            _sighting(db, lake, ledger, entity, event_id, row, in_gold)
+            for entity in entities.values()
+            for row in _bronze_rows(db, lake, entity, event_id)
+        ]
     return sorted(found, key=lambda s: (s.broker_time_ms, s.position))
 
 
@@ -68,8 +70,10 @@ def _bronze_rows(
     files = lake.bronze(entity.name)
     if not files:
         return []
-    sql = f"select {_POSITION}, broker_time, filename from read_parquet(?, filename = true, hive_partitioning = false) where event_id = ?"
-    return db.execute(sql, [_names(files), event_id]).fetchall()
+    rows = OBJECT_ROWS.replace("(?", "(?, filename = true")
+    sql = f"select {_POSITION}, broker_time, filename from {rows} where event_id = ?"
+    found: list[tuple[Any, ...]] = db.execute(sql, [_names(files), event_id]).fetchall()
+    return found
 
 
 def _sighting(
@@ -120,10 +124,15 @@ def _newest(
     same = " and ".join(f"a.{c} = b.{c}" for c in entity.key)
     versions = db.execute(
         f"""select {", ".join(f"a.{c.strip()}" for c in _POSITION.split(","))}, a.op
-            from read_parquet(?, hive_partitioning = false) a
-            join (select * from read_parquet(?, hive_partitioning = false) where pos_partition = ? and pos_offset = ?) b on {same}
-            order by {", ".join(f"a.{c.strip()} desc" for c in _VERSION_ORDER.split(","))} limit 1""",
-        [_names(files), str(lake.file(lake.buckets.silver, key)), position.partition, position.offset],
+            from {OBJECT_ROWS} a
+            join (select * from {OBJECT_ROWS} where pos_partition = ? and pos_offset = ?) b on {same}
+            order by {", ".join(f"a.{c.strip()} desc nulls last" for c in _VERSION_ORDER.split(","))} limit 1""",
+        [
+            _names(files),
+            file_pattern(str(lake.file(lake.buckets.silver, key))),
+            position.partition,
+            position.offset,
+        ],
     ).fetchone()
     if versions is None:
         return False, False
@@ -135,8 +144,11 @@ def _row_at(
 ) -> tuple[Any, ...] | None:
     if not file.exists():
         return None
-    sql = f"select {columns} from read_parquet(?, hive_partitioning = false) where pos_partition = ? and pos_offset = ?"
-    return db.execute(sql, [str(file), position.partition, position.offset]).fetchone()
+    sql = f"select {columns} from {OBJECT_ROWS} where pos_partition = ? and pos_offset = ?"
+    found: tuple[Any, ...] | None = db.execute(
+        sql, [file_pattern(str(file)), position.partition, position.offset]
+    ).fetchone()
+    return found
 
 
 def _with(sighting: Sighting, **changes: Any) -> Sighting:
@@ -144,6 +156,4 @@ def _with(sighting: Sighting, **changes: Any) -> Sighting:
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    return [str(file) for file in files]
-
-
+    return [file_pattern(str(file)) for file in files]

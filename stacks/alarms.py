@@ -1,44 +1,15 @@
 """What must not go unnoticed, as a table: each alarm watches one stack's work and has a runbook of its own name."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from lakehouse.catalog import load_entities
+from stacks.alarm_spec import BELOW, SILENT_IS_ILL, AlarmSpec, broker_numbers, has_disks, stream_topics
 from stacks.metrics import HOUR, Metrics
 from stacks.naming import Names
 from stacks.settings import Settings
 
-ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
-BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
-# Whoever is silent is taken for well, or for ill.
-SILENT_IS_WELL = cloudwatch.TreatMissingData.NOT_BREACHING
-SILENT_IS_ILL = cloudwatch.TreatMissingData.BREACHING
 _GIB = 1024**3
-
-
-@dataclass(frozen=True)
-class AlarmSpec:
-    """Fires when `metric` was beyond `limit` in `times` periods in a row. `watches` is a stack's name.
-
-    `runbook` is the file in docs/runbooks; `about` sets apart several alarms that share it.
-    """
-
-    runbook: str
-    watches: str
-    says: str
-    metric: cloudwatch.IMetric
-    limit: float
-    times: int = 1
-    beyond: cloudwatch.ComparisonOperator = ABOVE
-    silent: cloudwatch.TreatMissingData = SILENT_IS_WELL
-    about: str = ""
-
-    @property
-    def name(self) -> str:
-        """What follows the environment in the alarm's name."""
-        return f"{self.runbook}-{self.about}" if self.about else self.runbook
 
 
 def all_alarms(settings: Settings) -> list[AlarmSpec]:
@@ -229,7 +200,7 @@ def _of_the_sweep(metrics: Metrics) -> Iterator[AlarmSpec]:
         beyond=BELOW,
         silent=SILENT_IS_ILL,
     )
-    yield found("objects-stuck", "ObjectsStuck", "Objects were announced again and are still not committed.")
+    yield found("objects-stuck", "ObjectsStuck", "Objects cannot be committed: they overlap others, or are gone.")
     yield found("objects-missing", "ObjectsMissing", "The ledger knows objects that the lake does not hold.")
     yield found(
         "loads-uncovered", "LoadsUncovered", "Batch files were begun and are not loaded to the end.", hours=6
@@ -297,18 +268,3 @@ def _of_airflow(metrics: Metrics) -> Iterator[AlarmSpec]:
         times=3,
         silent=SILENT_IS_ILL,
     )
-
-
-def broker_numbers(settings: Settings) -> range:
-    """Numbers of the brokers: MSK counts from 1, the same number in each of three zones."""
-    return range(1, 3 * settings.streaming.brokers_per_zone + 1)
-
-
-def has_disks(settings: Settings) -> bool:
-    """Express brokers have no disk of their own, and do not publish what is measured at one."""
-    return not settings.streaming.broker.startswith("express.")
-
-
-def stream_topics() -> list[str]:
-    """Topics of the entities that arrive as events."""
-    return [entity.topic for entity in load_entities().values() if entity.delivery == "stream"]

@@ -1,6 +1,6 @@
 """What every stack of ours has: a place, a name, a description, tags, and protection where it holds state."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aws_cdk import Acknowledgment, App, CfnOutput, Environment, RemovalPolicy, Stack, Tags, Validations
@@ -11,7 +11,11 @@ from constructs import Construct, IConstruct
 from stacks.naming import PRODUCT, Names
 from stacks.settings import Settings
 
-__all__ = ["App", "NexusStack", "acknowledge", "check_by_rules", "statement"]
+__all__ = ["App", "NexusStack", "acknowledge", "check_by_rules", "give", "statement"]
+
+_OBJECTS = "All objects under this prefix: their keys are not known before they are written."
+# CDK believes that they take tags; CloudFormation does not
+_WITHOUT_TAGS = ["AWS::RDS::DBProxyTargetGroup"]
 
 
 class NexusStack(Stack):
@@ -36,7 +40,7 @@ class NexusStack(Stack):
         )
         self.removal = RemovalPolicy.DESTROY if settings.destroys else RemovalPolicy.RETAIN
         for key, value in (("product", PRODUCT), ("environment", settings.environment), ("part", name)):
-            Tags.of(self).add(key, value)
+            Tags.of(self).add(key, value, exclude_resource_types=_WITHOUT_TAGS)
 
     def add_output(self, id_: str, value: str, description: str) -> None:
         """What a person or a script reads after the deployment; never a way from stack to stack."""
@@ -57,6 +61,18 @@ def statement(
 def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
     """Accepts a finding of cdk-nag (`AwsSolutions-…`, with its part in brackets if it has one), for a reason."""
     Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
+
+
+def give(role: iam.Role, statements: Iterable[iam.PolicyStatement], why_so_wide: str = "") -> None:
+    """Lets the role do this. Resources with a wildcard need a reason; all objects under an S3 prefix have one."""
+    for may in statements:
+        role.add_to_policy(may)
+        for resource in may.resources:
+            if "*" in resource:
+                reason = why_so_wide or (_OBJECTS if resource.startswith("arn:aws:s3:::") else "")
+                if not reason:
+                    raise ValueError(f"{may.sid}: say why {resource} cannot be narrower")
+                acknowledge(role, f"AwsSolutions-IAM5[Resource::{resource}]", reason)
 
 
 def check_by_rules(app: App) -> None:

@@ -6,7 +6,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from stacks.alarms import broker_numbers, has_disks, stream_topics
+from stacks.alarm_spec import broker_numbers, has_disks, stream_topics
 from stacks.metrics import DAY, HOUR, Metrics, found
 from stacks.naming import Names
 from stacks.settings import Settings
@@ -22,7 +22,7 @@ def add_dashboard(
     """`deployed`: names of the stacks there are; what none of them measures is not drawn."""
     names = Names(settings.environment, settings.bucket_prefix)
     metrics = Metrics(names)
-    rows = [
+    rows: list[list[cloudwatch.IWidget]] = [
         [cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=24, height=4)],
         _ingest(metrics, settings),
         _land(metrics, settings),
@@ -91,7 +91,11 @@ def _check(metrics: Metrics) -> list[cloudwatch.IWidget]:
     ]
     return [
         _graph("Check: rows to Silver and Quarantine", rows),
-        _graph("Check: objects announced, and seconds that the oldest waits", [metrics.queued(names.check_queue)], right=[wait]),
+        _graph(
+            "Check: objects announced, and seconds that the oldest waits",
+            [metrics.queued(names.check_queue)],
+            right=[wait],
+        ),
         _graph("Check: what went wrong", trouble),
     ]
 
@@ -130,7 +134,9 @@ def _ledger(metrics: Metrics) -> list[cloudwatch.IWidget]:
 def _money(metrics: Metrics) -> list[cloudwatch.IWidget]:
     """What the bill follows; its sum is the budget's."""
     scanned = found(
-        "SEARCH('{AWS/Athena,QueryState,QueryType,WorkGroup} MetricName=\"ProcessedBytes\"', 'Sum', 86400)", "", DAY
+        "SEARCH('{AWS/Athena,QueryState,QueryType,WorkGroup} MetricName=\"ProcessedBytes\"', 'Sum', 86400)",
+        "",
+        DAY,
     )
     through_nat = found(
         "SEARCH('{AWS/NATGateway,NatGatewayId} MetricName=\"BytesOutToDestination\"', 'Sum', 3600)", "", HOUR

@@ -10,10 +10,19 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
 from stacks.assets import Assets
-from stacks.base import NexusStack, acknowledge, statement
+from stacks.base import NexusStack, acknowledge, give, statement
 from stacks.layers import pandas_layer_arn
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
+_NETWORK_INTERFACES = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+_ANY_INTERFACE = "Lambda asks for these actions on any network interface; AWS offers nothing narrower."
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,7 @@ class FunctionSpec:
     memory_mib: int = 256
     environment: Mapping[str, str] = field(default_factory=dict)
     may: Sequence[iam.PolicyStatement] = ()
+    why_so_wide: str = ""  # of resources with a wildcard that are no S3 objects
     place: Place | None = None
     pandas: bool = True  # the managed layer with pyarrow: what imports `lakehouse.bronze` needs it
     most_at_once: int | None = None
@@ -41,32 +51,9 @@ class FunctionSpec:
 
 def add_function(stack: NexusStack, id_: str, spec: FunctionSpec, assets: Assets) -> lambda_.Function:
     """The function, its role and its log group, in this stack."""
-    log_group = logs.LogGroup(
-        stack,
-        f"{id_}Logs",
-        log_group_name=stack.names.function_logs(spec.package),
-        retention=log_retention(stack.settings.observability.log_days),
-        removal_policy=RemovalPolicy.DESTROY,  # its name is fixed: left behind, it would stop the next deployment
-    )
-    role = iam.Role(
-        stack,
-        f"{id_}Role",
-        assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-        description=f"What the function {spec.package} of {stack.settings.environment} may do",
-    )
-    for may in (_writes_logs(log_group), *spec.may):
-        role.add_to_policy(may)
-    if spec.place:
-        role.add_to_policy(_lives_in_network())
-        acknowledge(
-            role,
-            "AwsSolutions-IAM5[Resource::*]",
-            "Lambda checks these actions on every network interface before it makes one: AWS offers nothing narrower.",
-        )
-    layers = []
-    if spec.pandas:
-        arn = pandas_layer_arn(stack.settings.region)
-        layers.append(lambda_.LayerVersion.from_layer_version_arn(stack, f"{id_}Pandas", arn))
+    log_group = _add_logs(stack, id_, spec)
+    role = _add_role(stack, id_, spec, log_group)
+    place = spec.place
     function = lambda_.Function(
         stack,
         id_,
@@ -76,21 +63,55 @@ def add_function(stack: NexusStack, id_: str, spec: FunctionSpec, assets: Assets
         architecture=lambda_.Architecture.ARM_64,
         handler=f"lambdas.{spec.package}.handler.lambda_handler",
         code=assets.function(spec.package),
-        layers=layers,
+        layers=[_pandas_layer(stack, id_)] if spec.pandas else [],
         role=role.without_policy_updates(),
         log_group=log_group,
         timeout=spec.timeout,
         memory_size=spec.memory_mib,
         environment=dict(spec.environment),
-        vpc=spec.place.vpc if spec.place else None,
-        vpc_subnets=ec2.SubnetSelection(subnet_group_name="private") if spec.place else None,
-        security_groups=[spec.place.security_group] if spec.place else None,
+        vpc=place.vpc if place else None,
+        vpc_subnets=ec2.SubnetSelection(subnet_group_name="private") if place else None,
+        security_groups=[place.security_group] if place else None,
         reserved_concurrent_executions=spec.most_at_once,
     )
-    function.node.add_dependency(
-        role
-    )  # its policy too: AWS refuses a function whose role cannot reach the network
+    # AWS refuses a function whose role cannot reach the network
+    function.node.add_dependency(role.node.find_child("DefaultPolicy"))
+    acknowledge(
+        function,
+        "AwsSolutions-L1",
+        "The managed layer is pinned for this version of Python; they move together.",
+    )
     return function
+
+
+def _add_logs(stack: NexusStack, id_: str, spec: FunctionSpec) -> logs.LogGroup:
+    return logs.LogGroup(
+        stack,
+        f"{id_}Logs",
+        log_group_name=stack.names.function_logs(spec.package),
+        retention=log_retention(stack.settings.observability.log_days),
+        removal_policy=RemovalPolicy.DESTROY,  # its name is fixed: left behind, it would stop the next deployment
+    )
+
+
+def _add_role(stack: NexusStack, id_: str, spec: FunctionSpec, log_group: logs.LogGroup) -> iam.Role:
+    role = iam.Role(
+        stack,
+        f"{id_}Role",
+        assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        description=f"What the function {spec.package} of {stack.settings.environment} may do",
+    )
+    writes_logs = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    give(role, [statement("WriteOwnLogs", writes_logs, [log_group.log_group_arn])])
+    give(role, spec.may, spec.why_so_wide)
+    if spec.place:
+        give(role, [statement("LiveInNetwork", _NETWORK_INTERFACES, ["*"])], _ANY_INTERFACE)
+    return role
+
+
+def _pandas_layer(stack: NexusStack, id_: str) -> lambda_.ILayerVersion:
+    arn = pandas_layer_arn(stack.settings.region)
+    return lambda_.LayerVersion.from_layer_version_arn(stack, f"{id_}Pandas", arn)
 
 
 def log_retention(days: int) -> logs.RetentionDays:
@@ -104,19 +125,3 @@ def log_retention(days: int) -> logs.RetentionDays:
         365: "ONE_YEAR",
     }
     return logs.RetentionDays[names[days]]
-
-
-def _writes_logs(log_group: logs.LogGroup) -> iam.PolicyStatement:
-    return statement("WriteOwnLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.log_group_arn])
-
-
-def _lives_in_network() -> iam.PolicyStatement:
-    actions = (
-        "ec2:AssignPrivateIpAddresses",
-        "ec2:CreateNetworkInterface",
-        "ec2:DeleteNetworkInterface",
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:DescribeSubnets",
-        "ec2:UnassignPrivateIpAddresses",
-    )
-    return statement("LiveInNetwork", actions, ["*"])

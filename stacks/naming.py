@@ -73,6 +73,25 @@ class Names:
         return "nexus-bronze-writer"
 
     @property
+    def cluster_logs(self) -> str:
+        """Log group of the brokers. AWS lets its services write below this path without a policy of ours."""
+        return f"/aws/vendedlogs/{self.cluster}"
+
+    @property
+    def connector_logs(self) -> str:
+        """Log group of the sink connector's workers, where it tells of itself."""
+        return f"/aws/vendedlogs/{self.connector}"
+
+    def host_logs(self, service: str) -> str:
+        """Log group of a service on EC2: ingest, writer."""
+        return f"/{self.of(service)}"
+
+    @property
+    def check_alias(self) -> str:
+        """Alias of the check function that the queue feeds."""
+        return "live"
+
+    @property
     def ledger_instance(self) -> str:
         """RDS instance of the ledger."""
         return self.of("ledger")

@@ -14,7 +14,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from stacks.alarms import AlarmSpec, all_alarms
+from stacks.alarm_spec import AlarmSpec
+from stacks.alarms import all_alarms
 from stacks.base import NexusStack
 from stacks.dashboard import add_dashboard
 from stacks.settings import Settings
@@ -28,7 +29,10 @@ class ObservabilityStack(NexusStack):
 
     def __init__(self, scope: Construct, settings: Settings, *, deployed: Iterable[str]) -> None:
         super().__init__(
-            scope, settings, "observability", "alarms with their runbooks, the pipeline's dashboard, the budget"
+            scope,
+            settings,
+            "observability",
+            "alarms with their runbooks, the pipeline's dashboard, the budget",
         )
         there = frozenset(deployed)
         self.topic = self._add_topic()
@@ -52,12 +56,10 @@ class ObservabilityStack(NexusStack):
             enable_key_rotation=True,
             removal_policy=self.removal,
         )
-        topic = sns.Topic(
-            self, "Alarms", topic_name=self.names.alarm_topic, master_key=key, enforce_ssl=True
-        )
-        alarms = f"arn:{self.partition}:cloudwatch:{self.region}:{self.account}:alarm:{self.names.of('*')}"
+        topic = sns.Topic(self, "Alarms", topic_name=self.names.alarm_topic, master_key=key, enforce_ssl=True)
+        alarms = f"arn:aws:cloudwatch:{self.region}:{self.account}:alarm:{self.names.of('*')}"
         self._let_publish(topic, key, "Alarms", "cloudwatch.amazonaws.com", alarms)
-        budget = f"arn:{self.partition}:budgets::{self.account}:*"
+        budget = f"arn:aws:budgets::{self.account}:*"
         self._let_publish(topic, key, "Budgets", "budgets.amazonaws.com", budget)
         topic.add_subscription(subscriptions.EmailSubscription(self.settings.observability.alarm_address))
         return topic

@@ -36,7 +36,7 @@ def number(least: int, most: int, meaning: str) -> Any:
     return field(metadata={"least": least, "most": most, "meaning": meaning})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
     """Three zones. `nat`: one NAT gateway; `endpoints`: private endpoints and no way to the internet."""
 
@@ -48,7 +48,7 @@ class NetworkSettings:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StorageSettings:
     """Days. What the ledger counts never expires: Bronze, Silver, Quarantine, Gold."""
 
@@ -59,7 +59,7 @@ class StorageSettings:
     undo_days: int = number(1, 365, "days a replaced or removed object can be brought back")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CatalogSettings:
     """Most that one statement of a workgroup may read; the pipeline's is a constant far above any merge."""
 
@@ -67,7 +67,7 @@ class CatalogSettings:
     audit_scan_gib: int = number(1, 100 * _TIB_IN_GIB, "GiB one statement of an auditor may read")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StreamingSettings:
     """Kafka: one broker per zone and multiple. Replication is 3 everywhere."""
 
@@ -76,9 +76,13 @@ class StreamingSettings:
     storage_gib: int = number(10, 16384, "GiB of disk per broker; Express brokers ignore it")
     retention_hours: int = number(24, 24 * 30, "hours a record stays in Kafka")
     partitions: int = number(1, 200, "partitions of each topic; never fewer than deployed")
+    log: str = text(
+        r"(?!load-)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+        "a short log id such as dev-1, and a new one whenever the topics are made anew",
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IngestSettings:
     """Hosts of the gRPC edge."""
 
@@ -91,7 +95,7 @@ class IngestSettings:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LandSettings:
     """Who writes Bronze, how large its objects get, and how old an open one may grow."""
 
@@ -103,7 +107,7 @@ class LandSettings:
     most: int = number(1, 10, "writer hosts or connector workers under load")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DatabaseSettings:
     """The ledger's PostgreSQL."""
 
@@ -115,7 +119,7 @@ class DatabaseSettings:
     backup_days: int = number(1, 35, "days backups are kept")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProcessingSettings:
     """The check hop. Its concurrency is bounded by the connections that the database takes."""
 
@@ -123,7 +127,7 @@ class ProcessingSettings:
     memory_mib: int = number(512, 10240, "MiB of each check")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OrchestrationSettings:
     """MWAA."""
 
@@ -132,17 +136,19 @@ class OrchestrationSettings:
     most_workers: int = number(1, 25, "workers under load")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ObservabilitySettings:
     """Who is told, what may be spent, how long logs stay."""
 
     alarm_address: str = text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "the mail address that alarms go to")
-    runbooks: str = text(r"https://\S+[^/\s]", "where docs/runbooks of the deployed release is read, without / at the end")
+    runbooks: str = text(
+        r"https://\S+[^/\s]", "where docs/runbooks of the deployed release is read, without / at the end"
+    )
     monthly_budget_usd: int = number(1, 10**7, "US dollars a month")
     log_days: Literal[7, 14, 30, 90, 180, 365]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """One environment. `destroys` is true only where the environment and `-c destroy=<environment>` agree."""
 
@@ -226,7 +232,7 @@ def _require_sense(settings: Settings) -> None:
     """What no single value can tell."""
     name = settings.environment
     try:
-        settings.buckets
+        Buckets.of(settings.bucket_prefix)
     except LakeError as error:
         raise SettingsError(f"{name}.bucket_prefix: {error}") from error
     wrong = {

@@ -9,7 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from stacks.base import NexusStack, acknowledge, statement
+from stacks.base import NexusStack, acknowledge, give, statement
 from stacks.bucket_policies import deny_removal, deny_rewrites, lifecycle, take_balancer_logs
 from stacks.settings import Settings
 
@@ -58,7 +58,7 @@ def specs(settings: Settings) -> dict[str, BucketSpec]:
 
 
 class StorageStack(NexusStack):
-    """Buckets by layer (`bucket`), the key of the lake (`lake_key`), who may erase (`erasure_role`), and permissions."""
+    """Buckets by layer, the key of the lake, the role that may erase, and statements of what a role may do."""
 
     def __init__(self, scope: Construct, settings: Settings) -> None:
         super().__init__(
@@ -89,6 +89,10 @@ class StorageStack(NexusStack):
         """landing, bronze, silver, gold, quarantine, artifacts, athena-results or logs."""
         return self._all()[layer]
 
+    def arn(self, layer: str) -> str:
+        """ARN of a bucket, in words: what a role may do reads the same in every template."""
+        return f"arn:aws:s3:::{self.settings.bucket_prefix}-{layer}"
+
     def may_read(self, layer: str, *prefixes: str) -> list[iam.PolicyStatement]:
         """To get objects under the prefixes (all, without any)."""
         actions = ["s3:GetObject"]
@@ -113,14 +117,13 @@ class StorageStack(NexusStack):
     def may_list(self, layer: str) -> list[iam.PolicyStatement]:
         """To list keys; without it S3 answers 403 instead of 404 for an object that is not there."""
         actions = ["s3:GetBucketLocation", "s3:ListBucket"]
-        return [statement(f"List{_title(layer)}", actions, [self.bucket(layer).bucket_arn])]
+        return [statement(f"List{_title(layer)}", actions, [self.arn(layer)])]
 
     def _on_objects(
         self, verb: str, layer: str, actions: Sequence[str], prefixes: Iterable[str]
     ) -> iam.PolicyStatement:
-        bucket = self.bucket(layer)
         keys = [f"{prefix}*" for prefix in prefixes] or ["*"]
-        return statement(f"{verb}{_title(layer)}", actions, [bucket.arn_for_objects(key) for key in keys])
+        return statement(f"{verb}{_title(layer)}", actions, [f"{self.arn(layer)}/{key}" for key in keys])
 
     def _with_key(self, verb: str, layer: str, actions: Sequence[str]) -> iam.PolicyStatement:
         if self.bucket(layer).encryption_key is None:
@@ -188,12 +191,10 @@ class StorageStack(NexusStack):
             description="Erases a person's rows from the lake; the only one that may change Bronze objects",
             max_session_duration=Duration.hours(1),
         )
+        erase = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersion"]
         for layer in ("bronze", "silver", "quarantine"):
-            for may in (*self.may_list(layer), *self.may_read(layer), *self.may_write(layer)):
-                role.add_to_policy(may)
-            actions = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersion"]
-            role.add_to_policy(self._on_objects("Erase", layer, actions, ()))
-        acknowledge(role, "AwsSolutions-IAM5", "A person's rows may be in any object of these three buckets.")
+            give(role, [*self.may_list(layer), *self.may_read(layer), *self.may_write(layer)])
+            give(role, [self._on_objects("Erase", layer, erase, ())])
         return role
 
 

@@ -129,7 +129,10 @@ class Outbox:
             again += sent[len(verdicts) :]
             if again:
                 self._again.extend(again)
-                self._resume_at = now + self._backoff.next_pause()
+                # Batches that were under way together fail together: that is one failure, and one pause.
+                if now >= self._resume_at:
+                    self._resume_at = now + self._backoff.next_pause()
+                self._work.notify()
             elif sent:
                 self._backoff.reset()
             self._tell_settled()
@@ -193,6 +196,7 @@ class Outbox:
             kept = [o for o in queue if not chosen(o)]
             queue.clear()
             queue.extend(kept)
+        self._work.notify()
         self._tell_settled()
         return results
 

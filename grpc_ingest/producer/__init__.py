@@ -15,8 +15,8 @@ __all__ = [
     "Code",
     "Counts",
     "EventError",
-    "PlainProducer",
     "EventResult",
+    "PlainProducer",
     "Refusal",
     "Settings",
 ]

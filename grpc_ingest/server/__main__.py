@@ -5,6 +5,7 @@ import signal
 import sys
 
 from adapters.logs import configure_logs
+from adapters.msk_auth import kafka_security
 from adapters.registry import SchemaRegistry
 from grpc_ingest.broker import connect_producer
 from grpc_ingest.records import Edge
@@ -29,7 +30,11 @@ async def run(settings: Settings, edge: Edge) -> int:
         settings,
         edge,
         lambda on_fatal: connect_producer(
-            settings.broker, settings.message_timeout_s, "nexus-ingest", on_fatal
+            settings.broker,
+            settings.message_timeout_s,
+            "nexus-ingest",
+            on_fatal,
+            kafka_security(settings.kafka_auth, settings.region),
         ),
         stop,
     )

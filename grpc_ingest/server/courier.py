@@ -64,11 +64,7 @@ class Courier:
         return self._producer.flush(0)
 
     async def _send_part(self, backlog: Backlog, part: "_Part", until: float | None) -> Delivery:
-        records, sizes = part
-        per_topic: dict[str, int] = {}
-        for record, size in zip(records, sizes, strict=True):
-            if not isinstance(record, Refusal):
-                per_topic[record[1]] = per_topic.get(record[1], 0) + size
+        records, sizes, per_topic = part
         refusal = await self._admit(backlog, per_topic, until)
         if refusal is not None:
             delivery = Delivery(records)
@@ -135,17 +131,25 @@ class Courier:
                 continue
 
 
-# Some records of a request, and the bytes that each takes in Kafka (0 for one that is refused already).
-_Part = tuple[Records, list[int]]
+# Some records of a request, the bytes that each takes in Kafka (0 for one that is refused), their sum per topic.
+_Part = tuple[Records, list[int], dict[str, int]]
 
 
 def _parts(records: Records) -> Iterator[_Part]:
     """The records in runs of at most PART_BYTES; a larger one is a run of its own."""
-    sizes = [0 if isinstance(r, Refusal) else record_size(r[2], r[3]) for r in records]
     begin = total = 0
-    for index, size in enumerate(sizes):
+    sizes: list[int] = []
+    per_topic: dict[str, int] = {}
+    for index, record in enumerate(records):
+        if isinstance(record, Refusal):
+            sizes.append(0)
+            continue
+        _event_id, topic, key, value = record
+        size = record_size(key, value)
         if total and total + size > PART_BYTES:
-            yield records[begin:index], sizes[begin:index]
-            begin, total = index, 0
+            yield records[begin:index], sizes, per_topic
+            begin, total, sizes, per_topic = index, 0, [], {}
+        sizes.append(size)
         total += size
-    yield records[begin:], sizes[begin:]
+        per_topic[topic] = per_topic.get(topic, 0) + size
+    yield records[begin:], sizes, per_topic

@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
@@ -12,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
+from adapters.vitals import Vitals, VitalsPage
 from grpc_ingest.backlog import Backlog, CommittedOffsets
 from grpc_ingest.broker import KafkaProducer
 from grpc_ingest.marks import AckMarks
@@ -20,10 +22,13 @@ from grpc_ingest.server.courier import Courier
 from grpc_ingest.server.service import SERVICE, IngestService
 from grpc_ingest.server.settings import Settings
 from grpc_ingest.server.tally import SUMMARY_S, Tally
+from grpc_ingest.server.vitals import Pulse, host_vitals
 from lakehouse.errors import RuntimeFault
 
 # A drain ends in time for a supervisor that waits 20 s: calls in hand have `answer_s` (12 s), the flush so much more.
 FLUSH_S = 5.0
+# How long a stream may outlive the age of its connection.
+CUT_S = 60
 HEALTH_SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 _log = logging.getLogger(__name__)
@@ -45,34 +50,57 @@ async def serve(
         failures.append(reason)
         stop.set()
 
-    courier = Courier(connect(on_fatal), backlog := _backlog(settings))
+    producer = connect(on_fatal)
+    courier = Courier(producer, backlog := _backlog(settings))
     committed = CommittedOffsets(backlog, settings.broker, courier.wake) if backlog else None
     marks = AckMarks(settings.marks, settings.log) if settings.marks else None
     tally = Tally(time.monotonic, lambda: uuid.uuid4().hex)
     service = IngestService(settings.log, edge, courier, marks, tally, settings.answer_s)
     if committed:
         committed.start(edge.topics)
-    try:
+    with ExitStack() as at_end:
+        for thing in (marks, committed):
+            if thing:
+                at_end.callback(thing.close)
         server, health = await _start(settings, service)
-        summaries = asyncio.create_task(_summarise(tally))
+        pulse = Pulse()
+        page = _open_page(settings, host_vitals(pulse, producer, edge.topics, tally))
+        if page:
+            at_end.callback(page.close)
+        chores = [asyncio.create_task(chore) for chore in (_summarise(tally), pulse.beat())]
         await stop.wait()
+        pulse.draining = True
         _log.info("draining", extra=tally.totals())
         await health.enter_graceful_shutdown()
         courier.begin_drain()
         service.begin_drain()
         await server.stop(settings.answer_s)
-        summaries.cancel()
+        for chore in chores:
+            chore.cancel()
         left = await courier.end_drain(FLUSH_S)
-    finally:
-        if committed:
-            committed.close()
-        if marks:
-            marks.close()
     return _tell_end(tally, left, failures)
 
 
 def _backlog(settings: Settings) -> Backlog | None:
     return Backlog(settings.backlog_bytes) if settings.backlog_bytes else None
+
+
+def _open_page(settings: Settings, vitals: Vitals) -> VitalsPage | None:
+    return None if settings.health_port is None else VitalsPage(settings.host, settings.health_port, vitals)
+
+
+def _connection_options(settings: Settings) -> tuple[tuple[str, int], ...]:
+    """Behind a balancer of connections, each ends after a while: its client takes another host, perhaps a new one."""
+    if not settings.connection_age_s:
+        return ()
+    return (
+        ("grpc.max_connection_age_ms", settings.connection_age_s * 1000),
+        # Calls in hand end by themselves; a stream that never does is cut, and its client sends the rest again.
+        ("grpc.max_connection_age_grace_ms", CUT_S * 1000),
+        # A network balancer forgets a connection that is silent for 350 s.
+        ("grpc.keepalive_time_ms", 120_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+    )
 
 
 async def _start(
@@ -86,6 +114,7 @@ async def _start(
             # Clients ping every 20 s to notice a dead host; gRPC's default takes that for abuse.
             ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
+            *_connection_options(settings),
         )
     )
     server.add_generic_rpc_handlers((service.handler(),))

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from adapters.msk_auth import KafkaAuth, read_kafka_auth
 from grpc_ingest.backlog import HOST_SHARE
-from grpc_ingest.environment import need, need_log, read_backlog, read_number, read_path
+from grpc_ingest.environment import need, need_log, read_backlog, read_number, read_path, read_port
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class Settings:
     answer_s: float = 12.0  # how long a request waits at most, when its client sets no deadline
     max_message_bytes: int = 4 * 1024 * 1024
     log_level: str = "INFO"
+    kafka_auth: KafkaAuth = "none"
+    health_port: int | None = None
+    connection_age_s: int = 0
 
     @classmethod
     def from_process(cls) -> Self:
@@ -57,4 +61,7 @@ class Settings:
                 environment, "NEXUS_GRPC_MAX_BYTES", cls.max_message_bytes, 65_536, 64 * 1024 * 1024
             ),
             log_level=environment.get("NEXUS_LOG_LEVEL") or cls.log_level,
+            kafka_auth=read_kafka_auth(environment),
+            health_port=read_port(environment, "NEXUS_HEALTH_PORT"),
+            connection_age_s=read_number(environment, "NEXUS_GRPC_CONNECTION_AGE_S", 0, 0, 86_400),
         )

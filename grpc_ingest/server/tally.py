@@ -76,6 +76,18 @@ class Tally:
         """Since the start."""
         return _fields(self._total)
 
+    def metrics(self) -> dict[str, float]:
+        """The same, for a metrics page. May be called from any thread: it sees some state of the recent past."""
+        refused = {
+            f'nexus_events_refused_total{{code="{k}"}}': float(n)
+            for k, n in list(self._total.refused.items())
+        }
+        return {
+            "nexus_calls_total": self._total.calls,
+            "nexus_events_acknowledged_total": self._total.acknowledged,
+            **refused,
+        }
+
     def _tell(self, call: Call, refusals: Sequence[Refusal]) -> None:
         self._held += len(refusals)
         if self._clock() - self._line_at < REFUSAL_LINE_S:

@@ -177,9 +177,13 @@ def _repeating_columns(table: pa.Table) -> list[str]:
     for column in table.schema:
         if pa.types.is_nested(column.type):
             found += _leaves(column)
-        elif 2 * pc.count_distinct(sample.column(column.name)).as_py() <= len(sample):
+        elif pa.types.is_dictionary(column.type) or _repeats(sample.column(column.name)):
             found.append(column.name)
     return found
+
+
+def _repeats(sample: pa.ChunkedArray) -> bool:
+    return int(pc.count_distinct(sample).as_py()) * 2 <= len(sample)
 
 
 def _leaves(column: pa.Field) -> list[str]:

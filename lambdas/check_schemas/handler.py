@@ -42,7 +42,8 @@ def await_available(
         if refused:
             raise RegistryError(
                 f"the schema registry refuses {', '.join(f'{n} ({s})' for n, s in sorted(refused.items()))}: "
-                "not compatible with the versions before; add fields instead of changing them, or raise the major version"
+                "not compatible with the versions before. Add fields instead of changing them, or raise the "
+                "major version"
             )
         waiting = {name: version for name, version in waiting.items() if status[name] == "PENDING"}
         if not waiting:

@@ -21,7 +21,7 @@ _MEANINGS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """NEXUS_LEDGER_SECRET, NEXUS_LEDGER_HOST, NEXUS_LEDGER_PORT, NEXUS_LEDGER_DATABASE; NEXUS_LEDGER_URL instead of all.
+    """NEXUS_LEDGER_SECRET, _HOST, _PORT, _DATABASE; or NEXUS_LEDGER_URL instead of all of them.
 
     The secret holds `username` and `password` as RDS keeps them; it is read anew each time, for RDS rotates it.
     """
@@ -45,8 +45,8 @@ class Settings:
         for name, meaning in _MEANINGS.items():
             if url is None and not environment.get(name):
                 raise SettingsError(f"{name} is not set: give {meaning}")
-        given = [environment.get(name, "") for name in _MEANINGS]
-        return cls(*given, url=url, endpoint=environment.get("AWS_ENDPOINT_URL") or None)
+        secret, host, port, database = (environment.get(name, "") for name in _MEANINGS)
+        return cls(secret, host, port, database, url, environment.get("AWS_ENDPOINT_URL") or None)
 
     def ledger_url(self, secrets: Any = None) -> str:
         """Address of the database with its owner's name and password."""

@@ -26,7 +26,9 @@ from local.model_run import model as build_model
 def send(
     context: typer.Context,
     entity: str,
-    events: Annotated[str, typer.Argument(help="One JSON object, or - for one object per line on standard input.")],
+    events: Annotated[
+        str, typer.Argument(help="One JSON object, or - for one object per line on standard input.")
+    ],
     source: Annotated[str, typer.Option(help="Who sends it.")] = "nexus-send",
     op: Annotated[str, typer.Option(help="upsert, or delete (then the key columns are enough).")] = "upsert",
 ) -> None:
@@ -60,8 +62,12 @@ def load(
     context: typer.Context,
     entity: str,
     file: Path,
-    archive: Annotated[Path | None, typer.Option(help="Move the file here once it is verified in Bronze.")] = None,
-    purge: Annotated[bool, typer.Option("--purge", help="Delete the file once it is verified in Bronze.")] = False,
+    archive: Annotated[
+        Path | None, typer.Option(help="Move the file here once it is verified in Bronze.")
+    ] = None,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Delete the file once it is verified in Bronze.")
+    ] = False,
 ) -> None:
     """Loads a CSV file as a batch of an entity, and waits until every row is in Silver or Quarantine.
 
@@ -73,7 +79,9 @@ def load(
     wanted = entity_named(entity)
     running = runtime.attach(call.lake.root)
     if running is None:
-        raise InputError("Nothing runs this lake: start it with `nexus up`, load, and stop it with `nexus down`.")
+        raise InputError(
+            "Nothing runs this lake: start it with `nexus up`, load, and stop it with `nexus down`."
+        )
     store = ObjectStore.connect(running.aws_url, running.region)
     with progress() as bars, Ledger.connect(running.ledger_url).connection as connection:
         lines, ledger = Lines(bars), Ledger(connection)
@@ -90,10 +98,14 @@ def load(
         )
         ends = {(report.log, report.topic, 0): report.records}
         task = lines.task("Checking", report.records)
-        drain.wait_until_checked(ledger, ends, call.lake.run / "logs", lambda left: task.at(report.records - left))
+        drain.wait_until_checked(
+            ledger, ends, call.lake.run / "logs", lambda left: task.at(report.records - left)
+        )
         lines.end()
     if report.landed_now:
-        console.print(f"{report.records:,} records of {file.name} are in Bronze as {report.log}, all checked.")
+        console.print(
+            f"{report.records:,} records of {file.name} are in Bronze as {report.log}, all checked."
+        )
     else:
         console.print(f"{file.name} was loaded before (as {report.log}): nothing changed.")
     console.print("Next: [bold]nexus quarantine list[/], and [bold]nexus model[/] to bring it to Gold.")
@@ -116,7 +128,9 @@ def model(context: typer.Context) -> None:
         lines.end()
     for finding in published.findings:
         console.print(f"[yellow]{finding.rows:,}[/] {finding.text}")
-    console.print(f"Gold {published.build} is published. Ask it: [bold]nexus query \"select count(*) from fact_sales\"")
+    console.print(
+        f'Gold {published.build} is published. Ask it: [bold]nexus query "select count(*) from fact_sales"'
+    )
 
 
 def report(context: typer.Context) -> None:

@@ -34,7 +34,9 @@ def ledger(context: typer.Context, json: Json = False) -> None:
         balances, positions = reports.balance(opened), reports.positions(opened)
         voids = reports.voids(opened)
     total = sum(balances.values(), Balance())
-    closed = total.closed and all(b.closed for b in balances.values()) and not any(p.unlanded for p in positions)
+    closed = (
+        total.closed and all(b.closed for b in balances.values()) and not any(p.unlanded for p in positions)
+    )
     if json:
         print_json(
             {
@@ -90,7 +92,9 @@ def list_reasons(context: typer.Context, json: Json = False) -> None:
         console.print("Quarantine is empty.")
     else:
         rows = [(c.entity, c.rule, c.rows, c.message) for c in counts]
-        console.print(table("Quarantine by reason", ["entity", "rule", "rows", "what is wrong"], rows, ["rows"]))
+        console.print(
+            table("Quarantine by reason", ["entity", "rule", "rows", "what is wrong"], rows, ["rows"])
+        )
         console.print("\nLook at rows: [bold]nexus quarantine show --entity " + counts[0].entity)
 
 
@@ -129,7 +133,9 @@ def query(context: typer.Context, sql: str, json: Json = False) -> None:
         print_json(result.records())
         return
     first = result.rows[0] if result.rows else ()
-    numbers = [n for n, value in zip(result.columns, first, strict=False) if isinstance(value, int | float | Decimal)]
+    numbers = [
+        n for n, value in zip(result.columns, first, strict=False) if isinstance(value, int | float | Decimal)
+    ]
     console.print(table("", result.columns, result.rows, numbers))
 
 
@@ -143,7 +149,9 @@ def print_balance(balances: Mapping[str, Balance], total: Balance, closed: bool)
         rows = [[*row[:4], *row[5:]] for row in rows]
     console.print(table("Balance (rows)", columns, rows, columns[1:-1]))
     if closed:
-        console.print("[green]closed[/]: every row and every offset is accounted for, by count and by hash sum\n")
+        console.print(
+            "[green]closed[/]: every row and every offset is accounted for, by count and by hash sum\n"
+        )
     else:
         console.print("[red]open[/]: see unchecked, balance, and unlanded below\n")
 
@@ -191,10 +199,14 @@ _TELL = {
 
 def _print_sightings(event_id: str, sightings: list[Sighting]) -> None:
     if not sightings:
-        console.print(f"Bronze has never seen {event_id}: it was not acknowledged by this lake, or waits to land.")
+        console.print(
+            f"Bronze has never seen {event_id}: it was not acknowledged by this lake, or waits to land."
+        )
         return
     landed = len(sightings)
-    console.print(f"[bold]{event_id}[/] ({sightings[0].entity}) landed {'once' if landed == 1 else f'{landed} times'}")
+    console.print(
+        f"[bold]{event_id}[/] ({sightings[0].entity}) landed {'once' if landed == 1 else f'{landed} times'}"
+    )
     for sighting in sightings:
         console.print(f"\n  at [bold]{sighting.position}")
         console.print(f"  Bronze      {sighting.bronze_key}")

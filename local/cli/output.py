@@ -5,19 +5,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     SpinnerColumn,
     Task,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -29,32 +26,59 @@ console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 
-class RateColumn(ProgressColumn):
-    """Rows per second of a task."""
+class DoneColumn(ProgressColumn):
+    """`12,345 of 411,041`; nothing for tasks that are not counted."""
 
     def render(self, task: Task) -> Text:
-        """`12,345/s`, or nothing before there is a rate."""
+        """As above."""
+        if task.total is None or task.total <= 1:
+            return Text("")
+        of = "" if task.finished else f" of {task.total:,.0f}"
+        return Text(f"{task.completed:,.0f}{of}", style="cyan")
+
+
+class PaceColumn(ProgressColumn):
+    """`17,476/s`, once there is a rate worth telling."""
+
+    def render(self, task: Task) -> Text:
+        """As above."""
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "", style="dim")
+        return Text(f"{speed:,.0f}/s" if speed and task.total and task.total > _FEW else "", style="dim")
+
+
+class ClockColumn(ProgressColumn):
+    """Time left while that can be told, else time passed."""
+
+    def render(self, task: Task) -> Text:
+        """As above."""
+        if task.finished or not task.time_remaining:
+            return Text(f"{task.elapsed or 0:.1f} s", style="dim")
+        return Text(f"{task.time_remaining:.0f} s left", style="yellow")
+
+
+_FEW = 100  # below this, a rate says nothing
 
 
 def progress() -> Progress:
-    """Bars with count, rate, time passed and time left; plain lines where the output is no terminal."""
+    """Bars with count, rate and time left; fits 80 columns."""
     return Progress(
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=28),
-        MofNCompleteColumn(),
-        RateColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        BarColumn(bar_width=16),
+        DoneColumn(),
+        PaceColumn(),
+        ClockColumn(),
         console=errors,
     )
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[str] = ()) -> Table:
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[str] = ()
+) -> Table:
     """A plain table; numbers get thousands separators, `right` names the columns set to the right."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    made = Table(
+        title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
+    )
     for column in columns:
         number = column in right  # numbers are never cut or folded, texts fold
         made.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=number)

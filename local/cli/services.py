@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from lakehouse.balance import Balance
 from adapters.ledger import reports
+from lakehouse.balance import Balance
 from local import runtime
 from local.cli.context import Call, call_of
 from local.cli.output import NO, console, errors, print_json, table
@@ -38,9 +38,13 @@ def tell(event: Event) -> None:
 
 def up(
     context: typer.Context,
-    broker: Annotated[str, typer.Option(help="HOST:PORT of a real Kafka; without it the embedded stand-in.")] = "",
+    broker: Annotated[
+        str, typer.Option(help="HOST:PORT of a real Kafka; without it the embedded stand-in.")
+    ] = "",
     log: Annotated[str, typer.Option(help="Name of this incarnation of its topics, for a real Kafka.")] = "",
-    ledger: Annotated[str, typer.Option(help="postgresql://… of your own; without it the embedded one.")] = "",
+    ledger: Annotated[
+        str, typer.Option(help="postgresql://… of your own; without it the embedded one.")
+    ] = "",
     grpc_port: Annotated[int, typer.Option(help="Port of the gRPC host; 0 takes any free one.")] = 0,
 ) -> None:
     """Starts everything and comes back when it works.
@@ -99,8 +103,14 @@ def status(context: typer.Context, json: Json = False) -> None:
         ("S3, SQS, Glue", running.aws_url),
         ("ledger", running.ledger_url.rpartition("@")[2]),
         ("processes", ", ".join(f"{name} {pid or 'down'}" for name, pid in running.children.items())),
-        ("restarts", ", ".join(f"{name} {count}" for name, count in running.restarts.items() if count) or "none"),
-        ("rows", f"{total.bronze.rows:,} Bronze = {total.silver.rows:,} Silver + {total.quarantine.rows:,} Quarantine"),
+        (
+            "restarts",
+            ", ".join(f"{name} {count}" for name, count in running.restarts.items() if count) or "none",
+        ),
+        (
+            "rows",
+            f"{total.bronze.rows:,} Bronze = {total.silver.rows:,} Silver + {total.quarantine.rows:,} Quarantine",
+        ),
         ("waiting", f"{unlanded:,} to land, {total.unchecked.rows:,} to check"),
     ]
     console.print(table("", ["", ""], rows))

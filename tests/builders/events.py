@@ -1,4 +1,4 @@
-"""Events with valid defaults: `an_order(order_status="lost")` gives columns, `a_message(...)` the bytes of a message."""
+"""Events with valid defaults: `an_order(order_status="lost")` gives columns, `a_message(...)` a message's bytes."""
 
 import uuid
 from typing import Any

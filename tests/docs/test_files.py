@@ -12,19 +12,25 @@ from packaging.utils import canonicalize_name
 from tests.docs.sources import ROOT, Snippet, lines_of, our_files
 
 LOCKS = ("requirements.txt", "requirements-dev.txt")
-# Homes, work and scratch folders; /home/me and the like are nobody's.
-_MACHINE = re.compile(r"(?<![\w.{}/$*~-])/(?:work|farm|root|tmp|home|Users)/(?!me\b|you\b)[A-Za-z]")
+# Homes and work folders; /home/me and the like are nobody's. Scratch folders only where a program would use them.
+_MACHINE = re.compile(r"(?<![\w.{}/$*~-])/(?:work|farm|root|home|Users)/(?!me\b|you\b)[A-Za-z]")
+_SCRATCH = re.compile(r"(?<![\w.{}/$*~-])/(?:var/)?tmp/[A-Za-z]")
 # Where packages are kept is a setting of the machine that installs them.
 _INDEX = re.compile(
     r"--(?:extra-)?index-url|--find-links|pythonhosted|registry\.npmjs|repo1?\.maven|proxy\.golang"
 )
+_SETTING = re.compile(r"\"(NEXUS_[A-Z_]+)\"")
 OTHERS = [path for path in our_files() if path != Path(__file__)]
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[\w, ]+\])?==([^\s;]+)", re.MULTILINE)
 
 
 def of_one_machine(snippets: Iterator[Snippet]) -> list[str]:
     """Lines with a path that exists on one machine only."""
-    return [str(s) for s in snippets if _MACHINE.search(s.text)]
+    return [
+        str(s)
+        for s in snippets
+        if _MACHINE.search(s.text) or ("tests" not in s.path.parts and _SCRATCH.search(s.text))
+    ]
 
 
 def addresses(snippets: Iterator[Snippet]) -> list[str]:
@@ -42,6 +48,19 @@ def test_no_file_says_where_packages_come_from() -> None:
     assert not found, "\n".join(found)
 
 
+def test_env_example_lists_the_settings_that_local_processes_read() -> None:
+    """And none that nothing reads."""
+    code = [path for path in OTHERS if path.suffix == ".py" and "tests" not in path.parts]
+    read = {path: set(_SETTING.findall(path.read_text())) for path in code}
+    local = {"local", "grpc_ingest", "bronze_writer"}
+    wanted = {
+        name for path, names in read.items() if path.relative_to(ROOT).parts[0] in local for name in names
+    }
+    listed = set(re.findall(r"\bNEXUS_[A-Z_]+\b", (ROOT / ".env.example").read_text()))
+    assert sorted(wanted - listed) == []
+    assert sorted(listed - set().union(*read.values())) == []
+
+
 def test_locks_hold_no_address() -> None:
     for name in LOCKS:
         assert [str(line) for line in lines_of(ROOT / name) if "://" in line.text] == []
@@ -53,6 +72,7 @@ def test_locks_hold_no_address() -> None:
         ("see /work/main", 1),
         ('"/home/ana/x"', 1),
         ("framework/main", 0),
+        ("/tmp/out", 1),
         ("tests/home/x", 0),
         ("/usr/bin/env", 0),
         ("https://x.example/root/a", 0),

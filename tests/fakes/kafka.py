@@ -32,7 +32,9 @@ class PromptBroker:
         self.waiting: list[tuple[int, OnDelivery]] = []
         self.polls = 0
 
-    def produce(self, topic: str, value: bytes, key: bytes | None, _partition: int, on_delivery: OnDelivery) -> None:
+    def produce(
+        self, topic: str, value: bytes, key: bytes | None, _partition: int, on_delivery: OnDelivery
+    ) -> None:
         self.records.append((topic, value, key))
         self.waiting.append((len(self.records) - 1, on_delivery))
 
@@ -108,7 +110,9 @@ class FullQueue(PromptBroker):
         super().__init__()
         self.room = room
 
-    def produce(self, topic: str, value: bytes, key: bytes | None, partition: int, on_delivery: OnDelivery) -> None:
+    def produce(
+        self, topic: str, value: bytes, key: bytes | None, partition: int, on_delivery: OnDelivery
+    ) -> None:
         if len(self.waiting) >= self.room:
             raise BufferError("Local: Queue full")
         super().produce(topic, value, key, partition, on_delivery)
@@ -121,7 +125,9 @@ class RefusingProducer(PromptBroker):
         super().__init__()
         self.code = code
 
-    def produce(self, topic: str, value: bytes, key: bytes | None, partition: int, on_delivery: OnDelivery) -> None:
+    def produce(
+        self, topic: str, value: bytes, key: bytes | None, partition: int, on_delivery: OnDelivery
+    ) -> None:
         raise KafkaException(KafkaError(self.code))
 
 

@@ -19,11 +19,11 @@ class FakeObjectStore:
         self._objects: dict[tuple[str, str], tuple[bytes, Stored]] = {}
         self._lock = threading.Lock()
 
-    def put_new(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored | None:  # noqa: B006
+    def put_new(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored | None:
         with self._lock:
             return None if (bucket, key) in self._objects else self._put(bucket, key, body, metadata)
 
-    def put(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored:  # noqa: B006
+    def put(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored:
         with self._lock:
             return self._put(bucket, key, body, metadata)
 
@@ -73,7 +73,7 @@ class StoreThatIsAway(FakeObjectStore):
             self.failures -= 1
             raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
-    def put_new(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored | None:  # noqa: B006
+    def put_new(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored | None:
         self._fail()
         return super().put_new(bucket, key, body, metadata)
 
@@ -97,7 +97,7 @@ class StoreThatLosesAnswers(FakeObjectStore):
         super().__init__()
         self._every, self._writes = every, 0
 
-    def put_new(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored | None:  # noqa: B006
+    def put_new(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored | None:
         stored = super().put_new(bucket, key, body, metadata)
         if stored is not None:
             self._writes += 1
@@ -109,7 +109,7 @@ class StoreThatLosesAnswers(FakeObjectStore):
 class StoreWithoutBucket(FakeObjectStore):
     """Every write is refused as S3 does when the bucket does not exist."""
 
-    def put_new(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored | None:  # noqa: B006
+    def put_new(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored | None:
         error = {"Error": {"Code": "NoSuchBucket", "Message": "The specified bucket does not exist"}}
         raise ClientError(error, "PutObject")
 
@@ -121,7 +121,7 @@ class StoreInterrupted(FakeObjectStore):
         super().__init__()
         self.between = between
 
-    def put_new(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored | None:  # noqa: B006
+    def put_new(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored | None:
         self.between("put", key)
         return super().put_new(bucket, key, body, metadata)
 

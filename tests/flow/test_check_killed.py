@@ -21,6 +21,7 @@ from tests.fakes.gates import STEPS
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = count()
+BOTH = ["silver", "quarantine"]
 
 
 def kill_before(step: str, prefix: str, endpoint: str, ledger_url: str, key: str) -> None:
@@ -46,6 +47,8 @@ def test_check_killed_before_a_step_is_finished_by_the_next_attempt(
     store.put_new(buckets.bronze, key, parquet_bytes(table), metadata.to_s3())
     kill_before(step, prefix, aws_endpoint, ledger_url, key)
     left = outputs(store, buckets)
+    layers = [bucket.rpartition("-")[2] for bucket, _ in left]
+    assert layers == {"put silver": ["quarantine"], "commit": BOTH, "end": BOTH}.get(step, [])
     assert (reports.bronze_keys(ledger).get(key) == "committed") is (step == "end")
     check = ObjectCheck(store, ledger, buckets, load_entities(), lambda: NOON)
     result = check.check_object(ObjectCreated(buckets.bronze, key))

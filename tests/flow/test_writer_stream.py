@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bronze_writer.assignment import CommitNote
@@ -13,10 +14,11 @@ from lakehouse.errors import BrokerError, LakeError
 from lakehouse.paths import schema_definition_key
 from local.mock_cluster import MockCluster
 from tests.fakes.object_store import StoreThatIsAway
-from tests.flow.writer_rig import ENTITIES, TOPIC, Rig, WriterThread, wait_for
+from tests.flow.writer_rig import ENTITIES, TOPIC, Rig, wait_for
 
 OFFSET_COMMIT = 8
-NOT_COORDINATOR, REBALANCE_IN_PROGRESS = 16, 27
+REBALANCE_IN_PROGRESS = 27
+STRUCK = "tests.flow.struck_writer"
 
 
 @pytest.fixture
@@ -58,10 +60,12 @@ def test_idle_writer_makes_no_objects_and_second_run_changes_nothing(rig: Rig) -
 @pytest.mark.parametrize("writes", [1, 3])
 def test_writer_killed_between_object_and_commit_goes_on_behind_it(rig: Rig, writes: int) -> None:
     rig.send(map(rig.a_value, range(4000)))
-    dying = rig.start(str(writes), module="tests.flow.dying_writer")
+    dying = rig.start("after", str(writes), "KILL", module=STRUCK)
     assert dying.wait() == -signal.SIGKILL, dying.log
     safe = {place: objects[-1].metadata.end_offset for place, objects in rig.landed().items()}
-    assert any(rig.committed().get(p, 0) < end for (_, p), end in safe.items()), "nothing was left uncommitted"
+    assert any(rig.committed().get(p, 0) < end for (_, p), end in safe.items()), (
+        "nothing was left uncommitted"
+    )
     rig.send(map(rig.a_value, range(4000, 5000)))
     next_writer = rig.start("--until-caught-up")
     assert next_writer.wait() == 0, next_writer.log
@@ -74,29 +78,28 @@ def test_writer_killed_again_and_again_under_load_loses_and_doubles_nothing(rig:
         writer = rig.start().when_ready()
         objects = len(list(rig.store.keys(rig.bucket, "payments/year=")))
         rig.send(map(rig.a_value, range(turn * 3000, (turn + 1) * 3000)))
-        wait_for(
-            "an object", lambda n=objects: len(list(rig.store.keys(rig.bucket, "payments/year="))) > n
-        )
+        wait_for("an object", lambda n=objects: len(list(rig.store.keys(rig.bucket, "payments/year="))) > n)
         writer.kill()
     last = rig.start("--until-caught-up")
     assert last.wait() == 0, last.log
     rig.assert_exact()
 
 
-def test_stopped_writer_that_wakes_up_as_a_zombie_does_no_harm(rig: Rig) -> None:
-    zombie = rig.start(NEXUS_FLUSH_SECONDS="3").when_ready()
+def test_writer_stopped_before_its_write_wakes_up_as_a_zombie_and_does_no_harm(rig: Rig) -> None:
     rig.send(map(rig.a_value, range(400)))
-    wait_for("records read and held", lambda: True)
-    zombie.process.send_signal(signal.SIGSTOP)
+    zombie = rig.start("before", "1", "STOP", module=STRUCK)
+    wait_for("the stop", lambda: psutil.Process(zombie.process.pid).status() == psutil.STATUS_STOPPED)
     rival = rig.start().when_ready()  # once the zombie's session has timed out
     rig.send(map(rig.a_value, range(400, 900)))
     wait_for("the rival's objects", lambda: sum(rig.committed().values()) == 900)
+    before = {stored.key: stored.etag for stored in rig.store.keys(rig.bucket, "payments/")}
     zombie.process.send_signal(signal.SIGCONT)
     rig.send(map(rig.a_value, range(900, 1300)))
+    wait_for("everything", lambda: sum(rig.committed().values()) == 1300)
+    after = {stored.key: stored.etag for stored in rig.store.keys(rig.bucket, "payments/")}
+    assert after | before == after, "an object was changed"
     assert zombie.stop() == 0, zombie.log
     assert rival.stop() == 0, rival.log
-    last = rig.start("--until-caught-up")
-    assert last.wait() == 0, last.log
     rig.assert_exact()
 
 
@@ -115,7 +118,7 @@ def test_two_writers_share_the_partitions(rig: Rig) -> None:
 
 def test_store_away_stops_reading_and_loses_nothing(rig: Rig) -> None:
     store = StoreThatIsAway()
-    writer = WriterThread(rig.settings(), store)
+    writer = rig.start_thread(store)
     rig.send(map(rig.a_value, range(400)))
     wait_for("the first objects", lambda: sum(rig.committed().values()) == 400)
     store.away = True
@@ -132,7 +135,7 @@ def test_store_away_stops_reading_and_loses_nothing(rig: Rig) -> None:
 
 def test_store_that_stays_away_stops_the_writer_with_the_remedy(rig: Rig) -> None:
     store = StoreThatIsAway()
-    writer = WriterThread(rig.settings(NEXUS_PATIENCE_SECONDS="1"), store)
+    writer = rig.start_thread(store, NEXUS_PATIENCE_SECONDS="1")
     rig.send(map(rig.a_value, range(40)))
     wait_for("the first objects", lambda: sum(rig.committed().values()) == 40)
     store.away = True
@@ -149,7 +152,7 @@ def test_retention_that_passed_the_landing_is_noted_as_expired(rig: Rig) -> None
     big = [bytes([n % 256]) * 100_000 for n in range(80)]
     rig.send(big, partitions=1)
     store = StoreThatIsAway()
-    writer = WriterThread(rig.settings(NEXUS_FLUSH_BYTES="300000"), store)
+    writer = rig.start_thread(store, NEXUS_FLUSH_BYTES="300000")
     wait_for("all of what is left", lambda: rig.committed().get(0) == 80)
     store.away = True
     rig.send(big * 2, partitions=1)
@@ -203,15 +206,25 @@ def test_broker_away_for_a_while_is_waited_for(rig: Rig) -> None:
     rig.assert_exact()
 
 
-def test_broker_gone_while_draining_leaves_what_was_read_landed(rig: Rig) -> None:
-    writer = rig.start(NEXUS_FLUSH_SECONDS="1").when_ready()
-    rig.send(map(rig.a_value, range(400)))
-    wait_for("everything", lambda: sum(rig.committed().values()) == 400)
+def test_broker_gone_while_draining_leaves_what_was_read_landed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bronze_writer.stream._ENDS_S", 2)
+    monkeypatch.setattr("bronze_writer.consumer._ANSWER_S", 1)
+    store = StoreThatIsAway()
+    writer = rig.start_thread(store)
+    rig.send(map(rig.a_value, range(40)))
+    wait_for("the first objects", lambda: sum(rig.committed().values()) == 40)
+    store.away = True
+    failures = store.failures
+    rig.send(map(rig.a_value, range(40, 80)))
+    wait_for("attempts to land the rest", lambda: store.failures < failures - 4)
     rig.kafka.go_down()
-    assert writer.stop() == 1
-    assert "landed by the next writer" in writer.log
-    rig.kafka.come_up()
-    rig.assert_exact()
+    store.away = False
+    writer.stop()
+    assert isinstance(writer.failure, BrokerError)
+    assert "landed by the next writer" in str(writer.failure)
+    rig.assert_exact(store)
 
 
 def test_refused_commit_is_sent_again(rig: Rig) -> None:
@@ -235,7 +248,6 @@ def test_commit_names_the_object_it_stands_behind() -> None:
 
 def test_drain_without_kafka_says_so(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bronze_writer.consumer._PATIENCE_S", 0.5)
-    settings = rig.settings(NEXUS_BROKER="127.0.0.1:1")
-    writer = WriterThread(settings, StoreThatIsAway())
+    writer = rig.start_thread(StoreThatIsAway(), NEXUS_BROKER="127.0.0.1:1")
     writer.stop()
     assert isinstance(writer.failure, BrokerError)

@@ -87,7 +87,7 @@ class WriterThread:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self.drain, self.failure = threading.Event(), None
-        self._thread = threading.Thread(target=self._run, args=(settings, store))
+        self._thread = threading.Thread(target=self._run, args=(settings, store), daemon=True)
         self._thread.start()
 
     def _run(self, settings: Settings, store: Store) -> None:
@@ -114,12 +114,15 @@ class Rig:
     prefix: str = ""
     sent: dict[tuple[str, int], list[bytes | None]] = field(default_factory=dict)
     writers: list[Writer] = field(default_factory=list)
+    threads: list[WriterThread] = field(default_factory=list)
     schema_id: str = ""
 
     def __post_init__(self) -> None:
         self.prefix = f"writer-{next(NUMBERS)}"
         prepare_aws(self.endpoint, self.prefix)
-        ids = register_schemas(self.endpoint, "keystone-nexus", {n: e.definition for n, e in ENTITIES.items()})
+        ids = register_schemas(
+            self.endpoint, "keystone-nexus", {n: e.definition for n, e in ENTITIES.items()}
+        )
         self.schema_id = ids["payments"]
         self.make_topics()
 
@@ -144,6 +147,10 @@ class Rig:
     def start(self, *arguments: str, module: str = "bronze_writer", **more: str) -> Writer:
         self.writers.append(Writer(self, arguments, module, more))
         return self.writers[-1]
+
+    def start_thread(self, store: Store, **more: str) -> WriterThread:
+        self.threads.append(WriterThread(self.settings(**more), store))
+        return self.threads[-1]
 
     def a_value(self, number: int) -> bytes:
         row = {
@@ -194,7 +201,9 @@ class Rig:
             metadata = BronzeMetadata.from_s3(head.metadata)
             assert str(metadata.key) == stored.key
             table = pq.read_table(io.BytesIO(lake.get(self.bucket, stored.key)), use_threads=False)
-            found.setdefault((metadata.topic, metadata.partition), []).append(Landed(metadata, table.to_pylist()))
+            found.setdefault((metadata.topic, metadata.partition), []).append(
+                Landed(metadata, table.to_pylist())
+            )
         return {place: sorted(o, key=lambda o: o.metadata.first_offset) for place, o in found.items()}
 
     def assert_exact(self, store: Store | None = None) -> dict[tuple[str, int], list[Landed]]:
@@ -219,6 +228,8 @@ class Rig:
         return landed
 
     def close(self) -> None:
+        for thread in self.threads:
+            thread.drain.set()
         for writer in self.writers:
             if writer.process.poll() is None:
                 writer.kill()

@@ -340,6 +340,8 @@ def unreadable_bytes() -> dict[str, tuple[bytes, str]]:
             "row_hash lacks values",
         ),
         "offsets": (parquet_bytes(table.set_column(offsets, "pos_offset", pa.array([0, 0]))), "do not rise"),
+        "before": (parquet_bytes(table.set_column(offsets, "pos_offset", pa.array([-1, 0]))), "do not rise"),
+        "row groups": (parquet_bytes(table.take([1, 0]), row_group_size=1), "do not rise"),
         "beyond": (parquet_bytes(table.set_column(offsets, "pos_offset", pa.array([0, 2]))), "do not rise"),
         "log": (
             parquet_bytes(table.set_column(log, "pos_log", pa.array(["emb-1", "x"]))),
@@ -518,7 +520,7 @@ def test_handler_does_not_give_up_for_doubled_messages_or_for_bystanders(
     assert check.check_message(an_announcement(bystander), receives=5).revision == 0
 
 
-# --- settings and imports
+# --- imports and settings of the function
 
 
 def test_handler_imports_nothing_that_the_lambda_does_not_have() -> None:

@@ -36,7 +36,9 @@ def written_field(draw: st.DrawFn) -> bytes:
     field = draw(FIELDS)
     pad = draw(st.sampled_from([0, 0, 0, 1, 3]))
     if field.type is WireType.INT64:
-        return varint(field.number << 3, pad) + varint(draw(INT64) & (2**64 - 1), draw(st.sampled_from([0, 0, 2])))
+        return varint(field.number << 3, pad) + varint(
+            draw(INT64) & (2**64 - 1), draw(st.sampled_from([0, 0, 2]))
+        )
     text = draw(st.one_of(st.text(max_size=12).map(str.encode), st.binary(max_size=6)))
     return varint(field.number << 3 | 2, pad) + varint(len(text)) + text
 
@@ -56,7 +58,12 @@ def cut_message(draw: st.DrawFn) -> bytes:
 
 
 MESSAGES = st.lists(
-    st.one_of(tidy_message(), st.lists(written_field(), max_size=6).map(b"".join), cut_message(), st.binary(max_size=40)),
+    st.one_of(
+        tidy_message(),
+        st.lists(written_field(), max_size=6).map(b"".join),
+        cut_message(),
+        st.binary(max_size=40),
+    ),
     max_size=12,
 )
 
@@ -74,10 +81,16 @@ def assert_equal_to_reference(table: FieldTable, messages: list[bytes], skip: in
 
 @given(MESSAGES)
 @example([b""])
-@example([encode(TABLE, {"c10": "ä", "c11": -1, "c2048": "z"}), b"\x52\x02\xff\xfe", encode(TABLE, {"c10": ""})])
-@example([varint(11 << 3) + b"\xff" * 9 + b"\x7f", varint(11 << 3) + b"\xff" * 10])  # beyond 64 bits, beyond 10 bytes
+@example(
+    [encode(TABLE, {"c10": "ä", "c11": -1, "c2048": "z"}), b"\x52\x02\xff\xfe", encode(TABLE, {"c10": ""})]
+)
+@example(
+    [varint(11 << 3) + b"\xff" * 9 + b"\x7f", varint(11 << 3) + b"\xff" * 10]
+)  # beyond 64 bits, beyond 10 bytes
 @example([varint(10 << 3 | 2) + varint(2**63 + 5) + b"abc"])  # a length no int64 holds
-@example([varint(10 << 3 | 2), varint(10 << 3 | 2) + b"\x01a"])  # ends before a length that its successor would give
+@example(
+    [varint(10 << 3 | 2), varint(10 << 3 | 2) + b"\x01a"]
+)  # ends before a length that its successor would give
 @example([encode(TABLE, {"c10": "\ud7ff\ue000"}), varint(10 << 3 | 2) + b"\x03\xed\xa0\x80"])  # a surrogate
 def test_columns_equal_the_reference_for_any_bytes(messages: list[bytes]) -> None:
     assert_equal_to_reference(TABLE, messages)
@@ -124,7 +137,9 @@ def test_utf8_is_judged_as_python_does(text: bytes) -> None:
         fine = True
     except UnicodeDecodeError:
         fine = False
-    array = pa.StringArray.from_buffers(1, pa.array([0, len(text)], pa.int32()).buffers()[1], pa.py_buffer(text))
+    array = pa.StringArray.from_buffers(
+        1, pa.array([0, len(text)], pa.int32()).buffers()[1], pa.py_buffer(text)
+    )
     assert is_utf8(array) is fine
 
 

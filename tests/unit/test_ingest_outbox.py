@@ -1,6 +1,7 @@
 """Events between a program and the host: each is settled once, and sent again with the same bytes until then."""
 
 import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -34,7 +35,9 @@ class Clock:
 
 
 def an_outbox(clock: Clock | None = None, **batching: Any) -> Outbox:
-    return Outbox(Batching(**{"size": 3, "linger_s": 0.0, **batching}), Backoff(lambda: 0.0), clock or Clock())
+    return Outbox(
+        Batching(**{"size": 3, "linger_s": 0.0, **batching}), Backoff(lambda: 0.0), clock or Clock()
+    )
 
 
 def put(outbox: Outbox, *ids: str) -> None:
@@ -98,6 +101,33 @@ def test_refused_for_now_is_sent_again_before_new_events_and_after_a_pause() -> 
     assert ids_of(again) == ["a", "c", "d"]
     assert again[0] == events[0]
     assert outbox.counts.resent == 2
+
+
+def test_sender_that_waits_is_woken_by_what_is_to_be_sent_again() -> None:
+    """A refusal that came while the sender had nothing to send once left it asleep for ever."""
+    outbox = Outbox(Batching(size=3, linger_s=0.0), Backoff(lambda: 0.0, first_s=0.001), time.monotonic)
+    put(outbox, "a")
+    stream = outbox.open_stream()
+    batch_id, _events = take(outbox, stream)
+    taken: list[list[str]] = []
+    sender = threading.Thread(target=lambda: taken.append(ids_of(take(outbox, stream)[1])))
+    sender.start()
+    while not outbox._work._waiters:  # type: ignore[attr-defined]
+        time.sleep(0.001)
+    outbox.answer(batch_id, [ingest_pb2.Verdict(refusal=refusal_message(AWAY))])
+    sender.join(10.0)
+    assert taken == [["a"]]
+
+
+def test_batches_that_fail_together_are_one_failure() -> None:
+    clock = Clock()
+    outbox = an_outbox(clock, size=1)
+    put(outbox, *"abcdefgh")
+    stream = outbox.open_stream()
+    batches = [take(outbox, stream)[0] for _ in range(8)]
+    for batch_id in batches:
+        outbox.answer(batch_id, [ingest_pb2.Verdict(refusal=refusal_message(AWAY))])
+    assert outbox._wait() == pytest.approx(0.05)
 
 
 def test_events_of_a_lost_stream_are_sent_again_on_the_next() -> None:

@@ -76,7 +76,10 @@ def test_event_that_failed_for_now_is_sent_again_with_the_same_bytes() -> None:
 
 
 def test_event_that_can_never_be_stored_is_refused() -> None:
-    for kafka in (FailingBroker(KafkaError.MSG_SIZE_TOO_LARGE), RefusingProducer(KafkaError.MSG_SIZE_TOO_LARGE)):
+    for kafka in (
+        FailingBroker(KafkaError.MSG_SIZE_TOO_LARGE),
+        RefusingProducer(KafkaError.MSG_SIZE_TOO_LARGE),
+    ):
         results: list[EventResult] = []
         with a_producer(kafka, results) as producer:
             send(producer, "a")
@@ -153,12 +156,22 @@ def test_backlog_is_kept_and_waited_for() -> None:
     assert producer.counts.acknowledged == taken + 1
 
 
-def test_failed_event_gives_its_room_back() -> None:
+@pytest.mark.parametrize("kind", [FailingBroker, RefusingProducer])
+def test_failed_event_gives_its_room_back(kind: Any) -> None:
     backlog = Backlog(1000)
-    with a_producer(FailingBroker(KafkaError.MSG_SIZE_TOO_LARGE), backlog=backlog) as producer:
+    with a_producer(kind(KafkaError.MSG_SIZE_TOO_LARGE), backlog=backlog) as producer:
         send(producer, *(str(n) for n in range(50)))
     assert producer.counts.refused == 50
     assert backlog.admit({"orders.v1": 1000})
+
+
+def test_event_that_found_the_queue_full_gives_its_room_back() -> None:
+    backlog = Backlog(10_000)
+    with a_producer(FullQueue(room=1), backlog=backlog) as producer:
+        send(producer, *(str(n) for n in range(30)))
+        producer.flush()
+        backlog.commit({("orders.v1", 0): 30})
+    assert backlog.admit({"orders.v1": 10_000})
 
 
 def test_producer_beyond_repair_says_so() -> None:
@@ -170,9 +183,10 @@ def test_producer_beyond_repair_says_so() -> None:
 
 def test_block_that_raises_gives_up_at_once() -> None:
     results: list[EventResult] = []
-    with pytest.raises(KeyboardInterrupt), a_producer(SilentBroker(), results) as producer:
+    producer = a_producer(SilentBroker(), results)
+    with producer:
         send(producer, "a")
-        raise KeyboardInterrupt
+        producer.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert [r.event_id for r in results] == ["a"]
     with pytest.raises(BrokerError, match="closed"):
         send(producer, "b")

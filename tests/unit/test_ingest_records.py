@@ -100,6 +100,9 @@ def test_event_without_entity_is_refused() -> None:
 def test_event_with_two_entities_is_refused() -> None:
     assert refused(an_event() + an_event(ENTITIES["sellers"])).field == "entity"
     assert refused(an_event() * 2).field == "entity"
+    long = an_event(order_status="x" * 200)
+    assert refused(long + an_event()).field == "entity"
+    assert refused(long[:-1]).field == "entity"
 
 
 def test_event_of_an_unknown_entity_is_refused() -> None:

@@ -13,7 +13,12 @@ NEEDED = {"NEXUS_BROKER": "127.0.0.1:9092", "NEXUS_LOG": "emb-1"}
 
 def test_settings_have_defaults_but_for_broker_and_log() -> None:
     found = Settings.from_env(NEEDED)
-    assert (found.broker, found.log, found.host, found.port) == ("127.0.0.1:9092", "emb-1", "127.0.0.1", 50051)
+    assert (found.broker, found.log, found.host, found.port) == (
+        "127.0.0.1:9092",
+        "emb-1",
+        "127.0.0.1",
+        50051,
+    )
     assert (found.marks, found.backlog_bytes, found.aws_endpoint) == (None, 0, None)
     assert (found.message_timeout_s, found.answer_s) == (10.0, 12.0)
     plain = ProducerSettings.from_env(NEEDED)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from grpc_ingest.shape import ShapeCheck
 from lakehouse.catalog import load_entities
-from lakehouse.wire import ENVELOPE, FieldTable, Undecodable, WireField, decode, encode, shape_fault
+from lakehouse.wire import FieldTable, Undecodable, WireField, decode, encode, shape_fault
 from tests.builders.events import a_message, an_envelope
 
 TABLES = {entity.name: FieldTable.of(entity) for entity in load_entities().values()}

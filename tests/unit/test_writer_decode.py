@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bronze_writer.decode import Decoder
-from bronze_writer.landing import Place
 from bronze_writer.lake import PatientStore
+from bronze_writer.landing import Place
 from bronze_writer.partition_writer import Record
 from bronze_writer.rows import event_ids_of_positions
 from bronze_writer.schemas import Schemas, admit
@@ -29,7 +29,9 @@ TABLE = FieldTable.of(PAYMENTS)
 PLACE = Place("payments", "log-1", "payments.v1", 2)
 NOW = 1_700_000_000_000
 CURRENT, NEWER, ODD, FOREIGN, UNKNOWN = (str(uuid.UUID(int=n)) for n in range(1, 6))
-NEWER_DEFINITION = PAYMENTS.definition.replace("}", "  optional string voucher = 15;\n  optional int64 cents = 16;\n}")
+NEWER_DEFINITION = PAYMENTS.definition.replace(
+    "}", "  optional string voucher = 15;\n  optional int64 cents = 16;\n}"
+)
 ODD_DEFINITION = PAYMENTS.definition.replace("}", "  optional string cents = 16;\n}")
 DEFINITIONS = {
     CURRENT: PAYMENTS.definition,
@@ -78,7 +80,9 @@ def value(row: Mapping[str, str | int | None], schema: str = CURRENT) -> bytes:
     return frame_header(schema) + encode(TABLE if schema == FOREIGN else table, row)
 
 
-def rows_of(values: Sequence[bytes | None], first: int = 40, entity: Entity = PAYMENTS) -> list[dict[str, object]]:
+def rows_of(
+    values: Sequence[bytes | None], first: int = 40, entity: Entity = PAYMENTS
+) -> list[dict[str, object]]:
     return table_of(values, first, entity).to_pylist()
 
 
@@ -143,7 +147,12 @@ UNDECODABLE = [
 @pytest.mark.parametrize(("bad", "reason"), UNDECODABLE, ids=[reason for _, reason in UNDECODABLE])
 def test_undecodable_value_lands_raw_between_its_neighbours(bad: bytes | None, reason: str) -> None:
     before, raw, after = rows_of([value(a_payment()), bad, value(a_payment(event_id="e-2"))])
-    assert (before["event_id"], after["event_id"], before["raw"], after["raw_reason"]) == ("e-1", "e-2", None, None)
+    assert (before["event_id"], after["event_id"], before["raw"], after["raw_reason"]) == (
+        "e-1",
+        "e-2",
+        None,
+        None,
+    )
     assert raw["raw"] == bad
     assert reason in str(raw["raw_reason"])
     assert raw["event_id"] == event_id_of_position(Position("log-1", "payments.v1", 2, 41))
@@ -191,12 +200,18 @@ VALUES = st.one_of(
 def test_every_value_becomes_one_row_in_order(values: list[bytes | None]) -> None:
     for row, sent in zip(rows_of(values), values, strict=True):
         framed = unframe(sent)
-        table = None if isinstance(framed, Undecodable) else parse_definition(DEFINITIONS.get(framed.schema_version_id, ""))
+        table = (
+            None
+            if isinstance(framed, Undecodable)
+            else parse_definition(DEFINITIONS.get(framed.schema_version_id, ""))
+        )
         decoded = decode(table, framed.message) if isinstance(table, FieldTable) else None  # type: ignore[union-attr]
         if isinstance(decoded, dict):
             assert row["raw_reason"] is None
             assert row["raw"] is None
-            assert {f.name: row[f.name] for f in PAYMENTS.fields} == {f.name: decoded.get(f.name) for f in PAYMENTS.fields}
+            assert {f.name: row[f.name] for f in PAYMENTS.fields} == {
+                f.name: decoded.get(f.name) for f in PAYMENTS.fields
+            }
         else:
             assert row["raw_reason"]
             assert row["raw"] == sent
@@ -241,7 +256,10 @@ def test_unknown_id_is_asked_for_again() -> None:
     ("change", "reason"),
     [
         (("message Payment", "message Payments"), "message Payments, not Payment"),
-        (("int64 payment_sequential", "string payment_sequential"), "payment_sequential as text, the contract as int64"),
+        (
+            ("int64 payment_sequential", "string payment_sequential"),
+            "payment_sequential as text, the contract as int64",
+        ),
         (("}", "optional string pos_log = 20;}"), "name of the lake's own"),
         (("}", "optional string payment_type = 20;}"), "names payment_type twice"),
     ],

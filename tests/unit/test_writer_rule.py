@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from bronze_writer.lake import PatientStore
 from bronze_writer.landing import (
@@ -31,7 +37,9 @@ MIDNIGHT = 1_700_006_400_000  # 2023-11-15T00:00Z
 
 
 def encode(place: Place, records: Sequence[Record]) -> Encoded:
-    return Encoded(json.dumps([r.offset for r in records]).encode(), len(records), sum(r.offset for r in records))
+    return Encoded(
+        json.dumps([r.offset for r in records]).encode(), len(records), sum(r.offset for r in records)
+    )
 
 
 def patient(store: FakeObjectStore) -> PatientStore:
@@ -164,7 +172,9 @@ class RivalWriters(RuleBasedStateMachine):
 
 
 def test_writers_rule_tiles_the_log_under_rivals_zombies_and_crashes() -> None:
-    run_state_machine_as_test(RivalWriters, settings=settings(max_examples=150, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(
+        RivalWriters, settings=settings(max_examples=150, stateful_step_count=30, deadline=None)
+    )
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.integers(1, 3))
@@ -264,7 +274,7 @@ def test_writer_reads_the_record_that_proves_the_history_again() -> None:
 
 def test_another_history_is_refused_by_the_time_of_a_landed_record() -> None:
     writer = restarted_after(FakeObjectStore(), 8)
-    with pytest.raises(AnotherHistory, match="broker time 1700006400500 ms.*NEXUS_LOG"):
+    with pytest.raises(AnotherHistory, match=r"broker time 1700006400500 ms.*NEXUS_LOG"):
         writer.take(Record(4, MIDNIGHT + 500, b"4"), 0)
 
 
