@@ -71,10 +71,8 @@ class Drain:
         hosts = self._hosts()
         found = [f"{hosts} gRPC hosts to stop"] if hosts else []
         for entity in load_entities().values():
-            if entity.delivery != "stream" or entity.name in self.forget:
-                continue
             lag = self._lag(entity.topic)
-            if lag is None:
+            if lag is None and entity.delivery == "stream" and entity.name not in self.forget:
                 found.append(
                     f"a measured lag of {entity.name} (--forget {entity.name}, if it never had an event)"
                 )

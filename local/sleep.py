@@ -112,13 +112,7 @@ def keep_ledger(rds: Any, names: Names, log: str, at: datetime) -> str:
 
 def newest_snapshot(rds: Any, names: Names) -> tuple[str, str]:
     """Id and log id of the newest snapshot that `keep_ledger` made; InputError when there is none."""
-    pages = rds.get_paginator("describe_db_snapshots").paginate(SnapshotType="manual")
-    found = {
-        str(snapshot["DBSnapshotIdentifier"]): {tag["Key"]: str(tag["Value"]) for tag in snapshot["TagList"]}
-        for page in pages
-        for snapshot in page["DBSnapshots"]
-        if snapshot["DBSnapshotIdentifier"].startswith(_prefix(names)) and snapshot["Status"] == "available"
-    }
+    found = snapshots_asleep(rds, names)
     if not found:
         raise InputError(
             f"no snapshot {_prefix(names)}… is there: deploy with `make deploy`, and rebuild the ledger from the lake "
@@ -126,6 +120,17 @@ def newest_snapshot(rds: Any, names: Names) -> tuple[str, str]:
         )
     newest = max(found)
     return newest, found[newest].get(_LOG_TAG, "")
+
+
+def snapshots_asleep(rds: Any, names: Names) -> dict[str, dict[str, str]]:
+    """Tags of all snapshots that `keep_ledger` made, by their ids, which tell when."""
+    pages = rds.get_paginator("describe_db_snapshots").paginate(SnapshotType="manual")
+    return {
+        str(snapshot["DBSnapshotIdentifier"]): {tag["Key"]: str(tag["Value"]) for tag in snapshot["TagList"]}
+        for page in pages
+        for snapshot in page["DBSnapshots"]
+        if snapshot["DBSnapshotIdentifier"].startswith(_prefix(names)) and snapshot["Status"] == "available"
+    }
 
 
 def _prefix(names: Names) -> str:

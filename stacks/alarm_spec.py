@@ -47,6 +47,6 @@ def has_disks(settings: Settings) -> bool:
     return not settings.streaming.broker.startswith("express.")
 
 
-def stream_topics() -> list[str]:
-    """Topics of the entities that arrive as events."""
-    return [entity.topic for entity in load_entities().values() if entity.delivery == "stream"]
+def topics() -> list[str]:
+    """Every topic: any entity may arrive as an event."""
+    return [entity.topic for entity in load_entities().values()]

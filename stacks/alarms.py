@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from stacks.alarm_spec import BELOW, SILENT_IS_ILL, AlarmSpec, broker_numbers, has_disks, stream_topics
+from stacks.alarm_spec import BELOW, SILENT_IS_ILL, AlarmSpec, broker_numbers, has_disks, topics
 from stacks.metrics import HOUR, Metrics
 from stacks.naming import Names
 from stacks.settings import Settings
@@ -97,7 +97,7 @@ def _of_landing(metrics: Metrics, settings: Settings) -> Iterator[AlarmSpec]:
     if settings.land.by != "writer":
         return
     retention_s = settings.streaming.retention_hours * 3600
-    for topic in stream_topics():
+    for topic in topics():
         yield AlarmSpec(
             "landing-behind",
             "streaming",

@@ -42,6 +42,11 @@ class NexusStack(Stack):
         for key, value in (("product", PRODUCT), ("environment", settings.environment), ("part", name)):
             Tags.of(self).add(key, value, exclude_resource_types=_WITHOUT_TAGS)
 
+    @property
+    def availability_zones(self) -> list[str]:
+        """The zones of the settings: CDK would ask AWS, and so need credentials for every synthesis."""
+        return self.settings.zones
+
     def add_output(self, id_: str, value: str, description: str) -> None:
         """What a person or a script reads after the deployment; never a way from stack to stack."""
         CfnOutput(self, id_, value=value, description=description)

@@ -1,12 +1,12 @@
 """The one page that shows the pipeline, in the order of the way of the data. A row per question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from stacks.alarm_spec import broker_numbers, has_disks, stream_topics
+from stacks.alarm_spec import broker_numbers, has_disks, topics
 from stacks.metrics import DAY, HOUR, Metrics, found
 from stacks.naming import Names
 from stacks.settings import Settings
@@ -24,7 +24,7 @@ def add_dashboard(
     metrics = Metrics(names)
     rows: list[list[cloudwatch.IWidget]] = [
         [cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=24, height=4)],
-        _ingest(metrics, settings),
+        _ingest(metrics),
         _land(metrics, settings),
         _check(metrics),
         _lake(metrics),
@@ -41,26 +41,24 @@ def add_dashboard(
     return dashboard
 
 
-def _ingest(metrics: Metrics, settings: Settings) -> list[cloudwatch.IWidget]:
-    taken = {
-        f"b{number}": metrics.broker(number, "MessagesInPerSec", "Average")
-        for number in broker_numbers(settings)
-    }
-    accepted = cloudwatch.MathExpression(
-        expression="SUM(METRICS())", using_metrics=_widened(taken), label="accepted by Kafka"
-    )
+def _ingest(metrics: Metrics) -> list[cloudwatch.IWidget]:
+    told = [
+        metrics.own("ingest", "nexus_events_acknowledged_total").with_(label="accepted"),
+        metrics.own("ingest", "nexus_events_refused_total").with_(label="refused"),
+    ]
     group = metrics.names.ingest_hosts
     return [
-        _graph("Ingest: events accepted per second", [accepted]),
+        _graph("Ingest: events accepted and refused", told),
         _graph("Ingest: hosts in service", [metrics.hosts(group)], right=[metrics.hosts_cpu(group)]),
         _graph("Canary: seconds from gRPC to Silver", [metrics.own("canary", "EndToEndSeconds", "Maximum")]),
     ]
 
 
 def _land(metrics: Metrics, settings: Settings) -> list[cloudwatch.IWidget]:
-    group, topics = metrics.names.consumer_group, stream_topics()
-    oldest = [metrics.lag(group, topic, "EstimatedMaxTimeLag").with_(label=topic) for topic in topics]
-    behind = [metrics.lag(group, topic, "SumOffsetLag").with_(label=topic) for topic in topics]
+    group = metrics.names.consumer_group
+    oldest = [metrics.lag(group, topic, "EstimatedMaxTimeLag").with_(label=topic) for topic in topics()]
+    landed = [metrics.own("writer", "nexus_landed_rows_total").with_(label="rows to Bronze")]
+    behind = [metrics.lag(group, topic, "SumOffsetLag").with_(label=topic) for topic in topics()]
     lost_at = cloudwatch.HorizontalAnnotation(
         value=settings.streaming.retention_hours * 3600, label="retention ends", color=cloudwatch.Color.RED
     )
@@ -70,7 +68,7 @@ def _land(metrics: Metrics, settings: Settings) -> list[cloudwatch.IWidget]:
     ]
     return [
         _graph("Land: seconds to the oldest unlanded record, against retention", oldest, lines=[lost_at]),
-        _graph("Land: records not in Bronze yet", behind),
+        _graph("Land: rows to Bronze, and records not there yet", landed, right=behind),
         _graph(f"Kafka: {disk}", brokers),
     ]
 
@@ -173,7 +171,3 @@ def _graph(
         width=_THIRD,
         height=_HEIGHT,
     )
-
-
-def _widened(metrics: Mapping[str, cloudwatch.Metric]) -> dict[str, cloudwatch.IMetric]:
-    return dict(metrics)

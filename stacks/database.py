@@ -1,6 +1,6 @@
 """The ledger's PostgreSQL: the instance, its proxy where there is one, who may sign in, and its migrations."""
 
-from collections.abc import Mapping
+from pathlib import Path
 
 from aws_cdk import CustomResource, Duration, Fn, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
@@ -10,25 +10,18 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
-from adapters.ledger.connection import migration_names
 from stacks.assets import Assets
 from stacks.base import NexusStack, acknowledge, statement
 from stacks.functions import FunctionSpec, Place, add_function, log_retention
 from stacks.ledger_proxy import add_proxy
+from stacks.ledger_restore import let_restore
+from stacks.ledger_users import USERS, known
 from stacks.network import NetworkStack
 from stacks.security_groups import POSTGRES
 from stacks.settings import Settings
 
 DATABASE = "ledger"
 OWNER = "nexus_owner"
-# Who signs in, by tokens of AWS, and whether they write. Lambda functions have the name of their package.
-USERS: Mapping[str, str] = {
-    "check_rows": "write",
-    "sweep_bronze": "read",
-    "airflow": "write",
-    "canary": "read",
-    "auditor": "read",
-}
 
 
 class DatabaseStack(NexusStack):
@@ -43,6 +36,7 @@ class DatabaseStack(NexusStack):
         self._network = network
         self._key = self._add_key()
         self.instance = self._add_instance()
+        let_restore(self, self.instance)
         self.proxy = self._add_proxy() if settings.database.proxy else None
         self._add_migration(assets)
         self.add_output("LedgerHost", self._host(), "Address of the ledger inside the network")
@@ -54,13 +48,11 @@ class DatabaseStack(NexusStack):
 
     def ledger_url(self, user: str) -> str:
         """NEXUS_LEDGER_URL of a user: through the proxy where there is one, with a token instead of a password."""
-        return (
-            f"postgresql://{_known(user)}@{self._host()}:{POSTGRES}/{DATABASE}?sslmode=verify-full&auth=iam"
-        )
+        return f"postgresql://{known(user)}@{self._host()}:{POSTGRES}/{DATABASE}?sslmode=verify-full&auth=iam"
 
     def may_connect(self, user: str) -> iam.PolicyStatement:
         """To sign in as that user, and no other."""
-        return self._signs_in(self._connection_id(), [_known(user)])
+        return self._signs_in(self._connection_id(), [known(user)])
 
     def _signs_in(self, connection_id: str, users: list[str]) -> iam.PolicyStatement:
         place = f"arn:aws:rds-db:{self.settings.region}:{self.settings.account}:dbuser:{connection_id}"
@@ -153,7 +145,7 @@ class DatabaseStack(NexusStack):
             resource_type="Custom::LedgerSchema",
             service_token=function.function_arn,
             service_timeout=Duration.minutes(10),
-            properties={"Migrations": migration_names(), "Users": dict(USERS)},
+            properties={"Migrations": _migrations(), "Users": dict(USERS)},
         )
 
     def _may_read_owner_secret(self) -> list[iam.PolicyStatement]:
@@ -200,7 +192,6 @@ class DatabaseStack(NexusStack):
             )
 
 
-def _known(user: str) -> str:
-    if user not in USERS:
-        raise ValueError(f"{user} is no user of the ledger: add it to USERS in stacks/database.py")
-    return user
+def _migrations() -> list[str]:
+    folder = Path(__file__).parents[1] / "adapters" / "ledger" / "migrations"
+    return sorted(path.name for path in folder.glob("*.sql"))

@@ -1,6 +1,7 @@
 """How many checks at once the ledger's PostgreSQL takes: each holds one connection while it runs."""
 
 from lakehouse.errors import SettingsError
+from stacks.instances import memory_gib
 from stacks.settings import Settings
 
 # RDS: max_connections is a byte of memory in 9,531,392; a quarter of the memory is not the database's to count.
@@ -11,27 +12,12 @@ _OTHERS = 20
 # Behind the proxy a check needs a connection only for its transactions: two of some milliseconds in seconds of work.
 _SHARED_BY = 4
 _PROXY_SHARE = 0.8
-_GIB = {
-    "micro": 1,
-    "small": 2,
-    "medium": 4,
-    "large": 8,
-    "xlarge": 16,
-    "2xlarge": 32,
-    "4xlarge": 64,
-    "8xlarge": 128,
-}
 
 
 def most_connections(instance: str) -> int:
     """What an RDS class such as t4g.micro takes; SettingsError for a size that is not known."""
-    family, _, size = instance.partition(".")
-    if size not in _GIB:
-        raise SettingsError(
-            f"database.instance: {instance} is of no known size: give one of {', '.join(_GIB)}"
-        )
-    gib = _GIB[size] * (2 if family.startswith("r") else 1)
-    return min(5000, int(gib * 1024**3 * _USABLE / _BYTES_PER_CONNECTION))
+    memory = memory_gib(instance, "database.instance") * 1024**3
+    return min(5000, int(memory * _USABLE / _BYTES_PER_CONNECTION))
 
 
 def most_checks(settings: Settings) -> int:

@@ -6,7 +6,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks.base import NexusStack
+from stacks.base import NexusStack, acknowledge
 from stacks.functions import log_retention
 from stacks.security_groups import SecurityGroups
 from stacks.settings import Settings
@@ -44,6 +44,11 @@ class NetworkStack(NexusStack):
         )
         self._nat = settings.network.egress == "nat"
         self.vpc = self._add_vpc()
+        acknowledge(
+            self.vpc,
+            "CloudFormation-Validate::W3010",
+            "The zones are a setting: a subnet never moves to another.",
+        )
         self.groups = SecurityGroups.of(self, self.vpc)
         self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         if not self._nat:
@@ -68,7 +73,6 @@ class NetworkStack(NexusStack):
             "Vpc",
             vpc_name=self.names.of("network"),
             ip_addresses=ec2.IpAddresses.cidr(self.settings.network.cidr),
-            # named, not looked up: a synthesis needs no credentials, and a subnet never moves to another zone
             availability_zones=self.settings.zones,
             nat_gateways=1 if self._nat else 0,
             subnet_configuration=subnets,

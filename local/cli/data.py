@@ -123,7 +123,7 @@ def model(context: typer.Context) -> None:
         lines = Lines(bars)
         task = lines.task("Building Gold")
         published = build_model(
-            call.lake, ledger, store, datetime.now(UTC), lambda done, total, name: task.at(done, total)
+            call.lake, ledger, store, datetime.now(UTC), lambda done, total, _name: task.at(done, total)
         )
         lines.end()
     for finding in published.findings:

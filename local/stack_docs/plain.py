@@ -8,9 +8,12 @@ from typing import Any
 from stacks.settings import Settings
 
 # CDK puts eight hex digits behind an id; asset keys are named by 64 of them
-_SUFFIX = re.compile(r"(?<=[a-zA-Z0-9])[0-9A-F]{8}(?=\b|Arn|$)")
+_SUFFIX = re.compile(r"(?<=[a-zA-Z0-9])[0-9A-F]{8}\b")
 _ASSET = re.compile(r"cdk-[a-z0-9]+-assets-<account>-<region>/[0-9a-f]{64}\.\w+")
-_PUBLISHED = re.compile(r"PublishOutput(?:Ref|FnGetAtt)(\w+?)[0-9A-F]{8}(\w*?)[0-9A-F]{8}$")
+_HASH = r"[0-9A-F]{8}"
+_PUBLISHED = re.compile(rf"PublishOutput(?:Ref|FnGetAtt)(\w+){_HASH}")
+_NAMED = re.compile(rf"(\w+?){_HASH}(\w*)")  # an id of CDK and an attribute
+_IDENTITIES = ("", "Arn", "GroupId", "Id")  # attributes that say no more than the id
 
 
 def text_of(value: Any) -> str:
@@ -53,8 +56,9 @@ def plain(value: Any, settings: Settings) -> str:
 
 def _published(output: str) -> str:
     """Weak references are outputs that CDK names by what they refer to."""
-    found = _PUBLISHED.match(output)
+    found = _PUBLISHED.fullmatch(output)
     if found is None:
         return output
-    name, attribute = found.groups()
-    return name if attribute in ("", "Arn", "Id", "GroupId") else f"{name}.{attribute}"
+    named = _NAMED.fullmatch(found[1])
+    name, attribute = named.groups() if named else (found[1].removesuffix("Arn"), "")
+    return name if attribute in _IDENTITIES else f"{name}.{attribute}"

@@ -17,7 +17,9 @@ class Nexus:
     def __init__(self, lake: Path, **environment: str) -> None:
         self.lake = lake
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        self._environment: Mapping[str, str] = inherited | {"NEXUS_LAKE": str(lake), "COLUMNS": "150"} | environment
+        self._environment: Mapping[str, str] = (
+            inherited | {"NEXUS_LAKE": str(lake), "COLUMNS": "150"} | environment
+        )
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """A command, not waited for."""

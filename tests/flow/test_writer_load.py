@@ -69,7 +69,9 @@ def command(endpoint: str, prefix: str, *arguments: str) -> "subprocess.Complete
         "AWS_SECRET_ACCESS_KEY": "test",
     }
     argv = [sys.executable, "-m", "bronze_writer", "load", *arguments]
-    return subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        argv, check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
 
 
 def test_load_command_reports_and_repeats_without_effect(
@@ -129,7 +131,7 @@ def test_killed_load_is_finished_by_the_next(
 ) -> None:
     file, bucket = sellers(tmp_path / "sellers.csv", 1000), f"{prefix}-bronze"
     argv = [sys.executable, "-c", KILLED, aws_endpoint, bucket, str(file), "300"]
-    assert subprocess.run(argv, cwd=ROOT, timeout=120).returncode == -signal.SIGKILL
+    assert subprocess.run(argv, check=False, cwd=ROOT, timeout=120).returncode == -signal.SIGKILL
     assert len(rows_of(store, bucket, "sellers")) == 300
     report = load_file(file, load_entities()["sellers"], store, bucket, now=lambda: datetime.now(UTC))
     assert report.landed_now

@@ -57,10 +57,9 @@ def test_idle_writer_makes_no_objects_and_second_run_changes_nothing(rig: Rig) -
     rig.assert_exact()
 
 
-@pytest.mark.parametrize("writes", [1, 3])
-def test_writer_killed_between_object_and_commit_goes_on_behind_it(rig: Rig, writes: int) -> None:
+def test_writer_killed_between_object_and_commit_goes_on_behind_it(rig: Rig) -> None:
     rig.send(map(rig.a_value, range(4000)))
-    dying = rig.start("after", str(writes), "KILL", module=STRUCK)
+    dying = rig.start("after", "2", "KILL", module=STRUCK)
     assert dying.wait() == -signal.SIGKILL, dying.log
     safe = {place: objects[-1].metadata.end_offset for place, objects in rig.landed().items()}
     assert any(rig.committed().get(p, 0) < end for (_, p), end in safe.items()), (
@@ -74,7 +73,7 @@ def test_writer_killed_between_object_and_commit_goes_on_behind_it(rig: Rig, wri
 
 
 def test_writer_killed_again_and_again_under_load_loses_and_doubles_nothing(rig: Rig) -> None:
-    for turn in range(3):
+    for turn in range(2):
         writer = rig.start().when_ready()
         objects = len(list(rig.store.keys(rig.bucket, "payments/year=")))
         rig.send(map(rig.a_value, range(turn * 3000, (turn + 1) * 3000)))
@@ -161,13 +160,13 @@ def test_retention_that_passed_the_landing_is_noted_as_expired(rig: Rig) -> None
     writer.stop()
     assert writer.failure is None
     objects = rig.landed(store)[TOPIC, 0]
-    voids = [(o.metadata.previous_end, o.metadata.first_offset) for o in objects if o.metadata.void_reason]
-    assert {o.metadata.void_reason for o in objects} == {"", EXPIRED}
-    assert voids[0][0] == 0
-    assert len(voids) >= 2
+    voids = [o.metadata for o in objects if o.metadata.previous_end < o.metadata.first_offset]
+    assert voids[0].previous_end == 0
+    assert voids[-1].previous_end >= 80
     end = 0
     for found in objects:
         assert found.metadata.previous_end == end
+        assert found.metadata.void_reason == (EXPIRED if found.metadata in voids else "")
         end = found.metadata.end_offset
     assert end == 240
 

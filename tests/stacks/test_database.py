@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.ledger.connection import migration_names
-from stacks.database import USERS
+from stacks.ledger_users import USERS
 from tests.stacks.conftest import Compose
 from tests.stacks.reading import Raw, named, only, resources, statements, text_of, whole
 
@@ -19,8 +19,9 @@ def database(raw_templates: Compose, environment: str, **more: object) -> Raw:
 
 
 def instance(template: Raw) -> Raw:
+    """As it is without a snapshot that it comes back from."""
     found: Raw = only(resources(template, "AWS::RDS::DBInstance"))
-    return found
+    return {key: value["Fn::If"][2] if "Fn::If" in text_of(value) else value for key, value in found.items()}
 
 
 def test_database_is_closed_and_encrypted_with_a_key_of_ours(
@@ -170,3 +171,18 @@ def _address(assets: Any, proxy: bool) -> str:
     place = text_of(stack.resolve(stack.may_connect("check_rows").to_json())["Resource"])
     assert place.endswith("/check_rows")
     return text_of(stack.resolve(stack.ledger_url("check_rows")))
+
+
+def test_database_comes_back_from_a_snapshot_only_when_told(raw_templates: Compose, environment: str) -> None:
+    """What a restored instance has from its snapshot, CloudFormation must not be given again."""
+    template = database(raw_templates, environment)
+    assert template["Parameters"]["LedgerSnapshot"]["Default"] == ""
+    found = only(resources(template, "AWS::RDS::DBInstance"))
+    nothing = {"Ref": "AWS::NoValue"}
+    restored = ["LedgerIsRestored", {"Ref": "LedgerSnapshot"}, nothing]
+    assert found["DBSnapshotIdentifier"] == {"Fn::If": restored}
+    for key in ("DBName", "KmsKeyId", "MasterUsername"):
+        condition, with_snapshot, without = found[key]["Fn::If"]
+        assert (condition, with_snapshot) == ("LedgerIsRestored", nothing)
+        assert without != nothing
+    assert found["StorageEncrypted"] is True

@@ -1,4 +1,4 @@
-"""The check hop as deployed: no announcement is lost, no more checks run than the ledger takes, bad versions go back."""
+"""The check hop as deployed: it loses no announcement, runs no more than the ledger takes, and bad versions go back."""
 
 import json
 from collections.abc import Mapping
@@ -161,7 +161,7 @@ def test_connections_grow_with_the_instance_and_unknown_sizes_are_refused() -> N
     sizes = [most_connections(i) for i in ("t4g.micro", "t4g.small", "m7g.large", "r7g.large", "m7g.8xlarge")]
     assert sizes == sorted(sizes)
     assert sizes[-1] == 5000
-    with pytest.raises(SettingsError, match=r"t4g\.nano is of no known size"):
+    with pytest.raises(SettingsError, match=r"database\.instance is t4g\.nano"):
         most_connections("t4g.nano")
 
 

@@ -87,6 +87,14 @@ def test_roles_have_no_wildcard_action_and_no_policy_of_aws(raw_templates: Compo
         assert not resources(template, "AWS::IAM::User")
 
 
+def test_roles_statements_have_names_of_their_own(raw_templates: Compose, environment: str) -> None:
+    """IAM refuses a policy in which two statements share a name."""
+    for name, template in raw_templates(environment).items():
+        found = [(one.owner, one.sid) for one in statements(template) if one.sid]
+        doubles = {one for one in found if found.count(one) > 1}
+        assert not doubles, f"{name}: {doubles}"
+
+
 @pytest.mark.parametrize("stack", ALLOWED)
 def test_roles_name_their_resources(raw_templates: Compose, environment: str, stack: str) -> None:
     template = raw_templates(environment)[stack]

@@ -32,6 +32,11 @@ def test_rules_find_nothing_that_nobody_accepted(checked: Path) -> None:
     assert [v for plugin in report["pluginReports"] for v in plugin["violations"]] == []
 
 
+def test_synthesis_asks_aws_for_nothing(checked: Path) -> None:
+    """What is missing, the CLI would look up with credentials."""
+    assert "missing" not in json.loads((checked / "manifest.json").read_text("utf-8"))
+
+
 def test_rules_fail_the_synthesis_of_a_bucket_without_tls(tmp_path: Path) -> None:
     """Else the test above would pass with the rules off."""
     from aws_cdk import Stack

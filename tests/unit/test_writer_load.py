@@ -244,19 +244,19 @@ def test_load_that_was_stopped_is_finished_by_the_next_however_objects_are_cut(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     file = tmp_path_factory.mktemp("load") / "sellers.csv"
-    file.write_bytes(many(300))
+    file.write_bytes(many(120))
     store = StoreThatStops(0)
     with pytest.MonkeyPatch.context() as patch:
         for _ in range(data.draw(st.integers(0, 4))):
-            patch.setattr(load, "OBJECT_ROWS", data.draw(st.integers(10, 400)))
-            patch.setattr(csv_source, "_BLOCK", data.draw(st.integers(200, 20_000)))
+            patch.setattr(load, "OBJECT_ROWS", data.draw(st.integers(10, 150)))
+            patch.setattr(csv_source, "_BLOCK", data.draw(st.integers(200, 8_000)))
             store.objects = data.draw(st.integers(0, 3))
             with suppress(KeyboardInterrupt):
                 loaded(file, store)
         store.objects = 10**6
         report = loaded(file, store)
-    assert report.records == 300
-    assert_whole(store, file, 400)
+    assert report.records == 120
+    assert_whole(store, file, 150)
 
 
 def test_objects_are_bounded_by_rows_and_by_bytes(file: Path, small: Callable[..., None]) -> None:

@@ -4,8 +4,8 @@ with ordered as (
         count(*) as orders,
         {{ count_if('order_delivered_customer_date is not null') }} as delivered_orders,
         {{ count_if('is_late') }} as late_orders,
-        avg(delivery_days) as delivery_days,
-        avg(case when is_late then days_late end) as days_late
+        {{ exact_average('delivery_days') }} as delivery_days,
+        {{ exact_average('case when is_late then days_late end') }} as days_late
     from {{ ref('int_orders') }}
     group by customer_state
 ),
@@ -17,7 +17,7 @@ sold as (
         {{ money_sum('price') }} as revenue,
         {{ money_sum('freight_value') }} as freight_value,
         {{ count_if('customer_state = seller_state') }} as same_state_items,
-        avg(distance_km) as distance_km
+        {{ exact_average('distance_km') }} as distance_km
     from {{ ref('fact_sales') }}
     group by customer_state
 ),
