@@ -1,5 +1,5 @@
 """`python -m local` is the command `nexus`."""
 
-from local.cli import main
+from local.entry import main
 
 raise SystemExit(main())

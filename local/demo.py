@@ -47,6 +47,9 @@ class Stages(Protocol):
     def tell(self, event: Event) -> None:
         """A step of starting or stopping."""
 
+    def broke(self) -> None:
+        """The task at hand will not be finished."""
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -93,6 +96,9 @@ def run_demo(lake: Lake, wish: Wish, stages: Stages) -> Done:
                 str(folder) if wish.data else f"a generated shop of {wish.orders:,} orders (seed {wish.seed})"
             )
             done = _run_through(lake, running, feed, source, began, stages, started_here)
+        except BaseException:
+            stages.broke()
+            raise
         finally:
             if started_here:
                 stages.task("Stopping")

@@ -57,14 +57,19 @@ def count_reasons(lake: Lake, ledger: Ledger) -> list[ReasonCount]:
 
 
 def held_rows(
-    lake: Lake, ledger: Ledger, entity: str | None = None, rule: str | None = None, limit: int = 20
+    lake: Lake,
+    ledger: Ledger,
+    entity: str | None = None,
+    rule: str | None = None,
+    limit: int = 20,
+    log: str | None = None,
 ) -> list[HeldRow]:
-    """Rows in Quarantine, in the order of their position; of one entity or one rule when given."""
+    """Rows in Quarantine, in the order of their position; of one entity, rule or log when given."""
     found: list[HeldRow] = []
     with duckdb.connect() as db:
         for name, files in _files(lake, ledger).items():
             if entity in (None, name):
-                found += _read(db, name, files, rule, limit - len(found))
+                found += _read(db, name, files, rule, log, limit - len(found))
     return found
 
 
@@ -82,12 +87,23 @@ def distinct_rows(lake: Lake, ledger: Ledger) -> int:
 
 
 def _read(
-    db: duckdb.DuckDBPyConnection, entity: str, files: Sequence[str], rule: str | None, limit: int
+    db: duckdb.DuckDBPyConnection,
+    entity: str,
+    files: Sequence[str],
+    rule: str | None,
+    log: str | None,
+    limit: int,
 ) -> list[HeldRow]:
-    where = "" if rule is None else "where list_contains(list_transform(reasons, r -> r.rule), $rule)"
-    parameters: dict[str, Any] = {"files": files, "limit": limit} | ({} if rule is None else {"rule": rule})
+    parameters: dict[str, Any] = {"files": files, "limit": limit}
+    wanted = ["true"]
+    if rule is not None:
+        wanted.append("list_contains(list_transform(reasons, r -> r.rule), $rule)")
+        parameters["rule"] = rule
+    if log is not None:
+        wanted.append("pos_log = $log")
+        parameters["log"] = log
     cursor = db.execute(
-        f"""select * from {OBJECT_ROWS.replace("?", "$files")} {where}
+        f"""select * from {OBJECT_ROWS.replace("?", "$files")} where {" and ".join(wanted)}
             order by broker_time, pos_log, pos_partition, pos_offset limit $limit""",
         parameters,
     )

@@ -31,7 +31,7 @@ COMMAND = """#!/bin/sh
 '''exec' "{python}" "$0" "$@"
 ' '''
 import sys
-from local.cli import main
+from local.entry import main
 sys.exit(main())
 """
 

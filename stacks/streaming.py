@@ -63,8 +63,8 @@ class StreamingStack(NexusStack):
         ]
 
     def arn_of(self, kind: str, name: str) -> str:
-        """ARN of a topic or group of this very cluster; `name` may end in a wildcard."""
-        incarnation = Fn.select(2, Fn.split("/", self.cluster.attr_arn))
+        """ARN of a topic or group of this very cluster; one whose name has a wildcard, of any cluster of that name."""
+        incarnation = "*" if "*" in name else Fn.select(2, Fn.split("/", self.cluster.attr_arn))
         place = f"arn:aws:kafka:{self.settings.region}:{self.settings.account}"
         return f"{place}:{kind}/{self.names.cluster}/{incarnation}/{name}"
 

@@ -16,7 +16,7 @@ from lakehouse.identity import Position
 # One row per object: what it holds, and what its committed revisions put where. An object whose replay is under way
 # still counts by its committed revisions.
 _OBJECTS = """
-    select o.entity, o.rows, o.hash_sum, o.erased_rows, o.erased_hash_sum,
+    select o.entity, o.log, o.rows, o.hash_sum, o.erased_rows, o.erased_hash_sum,
            coalesce(s.rows, 0) silver_rows, coalesce(s.sum, 0) silver_sum,
            coalesce(q.quarantine_rows, 0) quarantine_rows, coalesce(q.quarantine_hash_sum, 0) quarantine_sum,
            q.quarantine_rows is null as unchecked
@@ -63,13 +63,19 @@ class ObjectState:
 
 def balance(ledger: Ledger) -> dict[str, Balance]:
     """The balance per entity."""
-
-    def amounts(row: Sequence[Any]) -> Balance:
-        pairs = [Amount(int(row[i]), int(row[i + 1]) % 2**64) for i in range(1, 11, 2)]
-        return Balance(*pairs)
-
     rows = ledger.read(lambda db: db.run(_BALANCE) or [])
-    return {row[0]: amounts(row) for row in rows}
+    return {row[0]: _balance_of(row) for row in rows}
+
+
+def balance_of_log(ledger: Ledger, log: str) -> Balance:
+    """The balance of one log, such as a batch file; all zero when nothing of it was opened."""
+    sql = _BALANCE.replace("group by", "where log = :log group by")
+    rows = ledger.read(lambda db: db.run(sql, log=log) or [])
+    return sum((_balance_of(row) for row in rows), Balance())
+
+
+def _balance_of(row: Sequence[Any]) -> Balance:
+    return Balance(*(Amount(int(row[i]), int(row[i + 1]) % 2**64) for i in range(1, 11, 2)))
 
 
 def positions(ledger: Ledger) -> list[PositionBalance]:

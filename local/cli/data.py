@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.ledger import Ledger
+from adapters.ledger import Ledger, reports
 from adapters.objects import ObjectStore
 from bronze_writer.load import load_file
 from grpc_ingest.client import IngestClient
@@ -17,7 +17,7 @@ from grpc_ingest.results import EventResult
 from lakehouse.errors import InputError
 from local import drain, runtime
 from local.cli.context import call_of, entity_named
-from local.cli.output import NO, Lines, console, print_json, progress
+from local.cli.output import NO, Lines, console, print_json, progress, table
 from local.demo import write_report
 from local.ledger_access import open_ledger
 from local.model_run import model as build_model
@@ -40,7 +40,7 @@ def send(
     call = call_of(context)
     name = entity_named(entity).name
     running = runtime.require(call.lake.root)
-    refused = 0
+    refused, last = 0, "ID"
 
     def show(results: Any) -> None:
         nonlocal refused
@@ -48,14 +48,18 @@ def send(
             refused += result.position is None
             _print_result(result)
 
+    wanted = list(_objects(events))  # all or nothing: a broken line late in the input sends none of it
     with IngestClient.connect(running.grpc_address, source, on_results=show) as client:
-        for columns in _objects(events):
+        for columns in wanted:
             moment = columns.pop("occurred_at", None) or datetime.now(UTC)
             event_id = columns.pop("event_id", None)
-            client.send(name, columns, moment, op=op, event_id=event_id)
+            last = client.send(name, columns, moment, op=op, event_id=event_id)
     if refused:
         raise typer.Exit(NO)
-    console.print("Next: [bold]nexus where ID[/], and [bold]nexus model[/] to bring it to Gold.")
+    console.print(
+        f"Acknowledged. Its rules are checked within seconds: [bold]nexus where {last}[/]; "
+        "[bold]nexus model[/] brings it to Gold."
+    )
 
 
 def load(
@@ -102,13 +106,15 @@ def load(
             ledger, ends, call.lake.run / "logs", lambda left: task.at(report.records - left)
         )
         lines.end()
+        outcome = reports.balance_of_log(ledger, report.log)
     if report.landed_now:
-        console.print(
-            f"{report.records:,} records of {file.name} are in Bronze as {report.log}, all checked."
-        )
+        console.print(f"{report.records:,} records of {file.name} are in Bronze as {report.log}:")
     else:
-        console.print(f"{file.name} was loaded before (as {report.log}): nothing changed.")
-    console.print("Next: [bold]nexus quarantine list[/], and [bold]nexus model[/] to bring it to Gold.")
+        console.print(f"{file.name} was loaded before (as {report.log}), nothing changed:")
+    console.print(f"{outcome.silver.rows:,} are in Silver, {outcome.quarantine.rows:,} in Quarantine.")
+    if outcome.quarantine.rows:
+        console.print(f"Why: [bold]nexus quarantine show --log {report.log}")
+    console.print("[bold]nexus model[/] brings Silver to Gold.")
 
 
 def model(context: typer.Context) -> None:
@@ -126,8 +132,9 @@ def model(context: typer.Context) -> None:
             call.lake, ledger, store, datetime.now(UTC), lambda done, total, _name: task.at(done, total)
         )
         lines.end()
-    for finding in published.findings:
-        console.print(f"[yellow]{finding.rows:,}[/] {finding.text}")
+    if published.findings:
+        rows = [(finding.rows, finding.text) for finding in published.findings]
+        console.print(table("Worth knowing (withholds nothing)", ["rows", "what was found"], rows, ["rows"]))
     console.print(
         f'Gold {published.build} is published. Ask it: [bold]nexus query "select count(*) from fact_sales"'
     )
@@ -152,9 +159,13 @@ def _objects(events: str) -> Iterator[dict[str, Any]]:
         try:
             value = json.loads(line)
         except ValueError as error:
-            raise InputError(f"Event {number} is not JSON ({error}). Write one object per line.") from error
+            raise InputError(
+                f"Line {number} is not JSON ({error}). Write one object per line. Nothing of this input was sent."
+            ) from error
         if not isinstance(value, dict):
-            raise InputError(f"Event {number} is not a JSON object. Write column names and values.")
+            raise InputError(
+                f"Line {number} is not a JSON object. Write column names and values; nothing was sent."
+            )
         yield value
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -12,9 +11,10 @@ from rich.text import Text
 from adapters.ledger import reports
 from lakehouse.balance import Balance, PositionBalance
 from lakehouse.catalog import load_entities
+from lakehouse.errors import InputError
 from local import gold
 from local.cli.context import call_of, entity_named
-from local.cli.output import NO, console, print_json, table
+from local.cli.output import NO, console, print_json, print_result, table
 from local.ledger_access import open_ledger
 from local.quarantine import HeldRow, count_reasons, held_rows
 from local.where import Sighting, follow_event
@@ -103,6 +103,9 @@ def show_rows(
     context: typer.Context,
     entity: Annotated[str, typer.Option(help="Only this entity.")] = "",
     rule: Annotated[str, typer.Option(help="Only rows that broke this rule.")] = "",
+    log: Annotated[
+        str, typer.Option(help="Only rows of this log, such as load-… as `nexus load` names it.")
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 5,
     json: Json = False,
 ) -> None:
@@ -113,13 +116,22 @@ def show_rows(
     call = call_of(context)
     name = entity_named(entity).name if entity else None
     with open_ledger(call.lake, call.settings.ledger) as opened:
-        rows = held_rows(call.lake, opened, name, rule or None, limit)
+        if rule:
+            _require_rule(rule, {c.rule for c in count_reasons(call.lake, opened)})
+        rows = held_rows(call.lake, opened, name, rule or None, limit, log or None)
     if json:
         print_json([asdict(row) for row in rows])
     elif not rows:
         console.print("No such row is in Quarantine.")
     for row in [] if json else rows:
         _print_held(row)
+
+
+def _require_rule(rule: str, broken: set[str]) -> None:
+    if rule not in broken:
+        raise InputError(
+            f"No row in Quarantine breaks the rule {rule!r}. Rules with rows: {', '.join(sorted(broken))}."
+        )
 
 
 def query(context: typer.Context, sql: str, json: Json = False) -> None:
@@ -132,11 +144,7 @@ def query(context: typer.Context, sql: str, json: Json = False) -> None:
     if json:
         print_json(result.records())
         return
-    first = result.rows[0] if result.rows else ()
-    numbers = [
-        n for n, value in zip(result.columns, first, strict=False) if isinstance(value, int | float | Decimal)
-    ]
-    console.print(table("", result.columns, result.rows, numbers))
+    print_result(result.columns, result.rows)
 
 
 def print_balance(balances: Mapping[str, Balance], total: Balance, closed: bool) -> None:
@@ -233,7 +241,7 @@ def _gold_says(sighting: Sighting) -> str:
 def _print_held(row: HeldRow) -> None:
     console.print(f"[bold]{row.entity}[/] {row.event_id} at {row.position}")
     for reason in row.reasons:
-        value = "" if reason.value is None else f" It says: {reason.value!r}."
+        value = "" if not reason.value else f" It says: {reason.value!r}."
         column = f" [dim]({reason.column})[/]" if reason.column else ""
         console.print(f"  [yellow]{reason.message}[/]{value}{column}")
     for name, value in row.columns.items():

@@ -1,11 +1,14 @@
 """What the commands print: tables and lines for people, JSON for scripts; and the exit codes."""
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     Progress,
@@ -22,7 +25,8 @@ from local.run_events import Event
 
 OK, NO, USAGE, TROUBLE, INTERRUPTED = 0, 1, 2, 3, 130
 
-console = Console(highlight=False)
+# Where the output is no terminal nobody sees an edge: nothing is folded to fit one.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 400)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -52,7 +56,8 @@ class ClockColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         """As above."""
         if task.finished or not task.time_remaining:
-            return Text(f"{task.elapsed or 0:.1f} s", style="dim")
+            passed = task.finished_time if task.finished else task.elapsed
+            return Text(f"{passed or 0:.1f} s", style="dim")
         return Text(f"{task.time_remaining:.0f} s left", style="yellow")
 
 
@@ -85,6 +90,24 @@ def table(
     for row in rows:
         made.add_row(*(_cell(value) for value in row))
     return made
+
+
+def print_result(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Rows of a query: a table where it fits the screen, else one column a line. Nothing is cut or dressed up."""
+    first = rows[0] if rows else ()
+    right = [n for n, value in zip(columns, first, strict=False) if isinstance(value, int | float | Decimal)]
+    texts = [["" if value is None else str(value) for value in row] for row in rows]
+    made = table("", columns, texts, right)
+    if Measurement.get(console, console.options.update(max_width=10_000), made).maximum <= console.width:
+        console.print(made)
+        return
+    wide = max(len(column) for column in columns)
+    for row in texts:
+        for column, text in zip(columns, row, strict=True):
+            console.print(
+                Text(f"{column:<{wide}}  ", style="dim").append(text, style="default"), soft_wrap=True
+            )
+        console.print()
 
 
 def print_json(value: Any) -> None:
@@ -121,6 +144,12 @@ class Lines:
             self._bars.update(self._task, completed=event.done, total=event.of or None)
         elif event.kind in ("note", "died", "lost", "failed"):
             self._bars.console.print(f"[yellow]{escape(event.text)}")
+
+    def broke(self) -> None:
+        """Leaves the task at hand as it is, unfinished."""
+        if self._task is not None:
+            self._bars.stop_task(self._task)
+            self._task = None
 
     def end(self) -> None:
         """Ends the task at hand."""

@@ -31,7 +31,9 @@ def options_of(call: Call, broker: str = "", log: str = "", ledger: str = "", gr
 
 
 def tell(event: Event) -> None:
-    """One line per step."""
+    """One line per step; what follows the last one says the rest."""
+    if event.kind in ("running", "ended"):
+        return
     style = "red" if event.kind in ("died", "lost", "failed") else "dim"
     errors.print(f"[{style}]{event.text}", markup=True)
 
@@ -86,7 +88,7 @@ def status(context: typer.Context, json: Json = False) -> None:
         if json:
             print_json({"running": False, "lake": str(call.lake.root)})
         else:
-            console.print(f"Nothing runs the lake {call.lake.root}. Start it with [bold]nexus up")
+            console.print(f"Nothing runs the lake {call.lake.root}. Start it with `nexus up`.")
         raise typer.Exit(NO)
     with open_ledger(call.lake, call.settings.ledger) as ledger:
         total = sum(reports.balance(ledger).values(), Balance())

@@ -116,7 +116,7 @@ def _sources(flow: Flow, data: ReportData, bronze: Node) -> None:
     flow.add(Node("Not landed", "quarantine", 2, sent.acknowledged - sent.landed, "see positions"), kafka)
     flow.link(flow.add(Node("Batch files", "source", 0, sent.batch_records, "records read")), bronze)
     earlier = bronze.number - sent.landed - sent.batch_records
-    flow.link(flow.add(Node("Earlier runs", "older", 0, earlier, "in the lake before")), bronze)
+    flow.link(flow.add(Node("Other runs", "older", 0, earlier, "in the lake besides")), bronze)
 
 
 def _measure(flow: Flow) -> None:

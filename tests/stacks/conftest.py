@@ -9,6 +9,7 @@ import pytest
 
 import stacks  # noqa: F401 - first of all: it tells jsii which Node to take
 from local.assets import build_functions
+from local.host_artifact import build_hosts
 from stacks.assets import Assets
 from stacks.settings import ENVIRONMENTS, Settings
 
@@ -31,6 +32,7 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Assets:
     """Assets built from this tree."""
     folder = tmp_path_factory.mktemp("assets")
     build_functions(folder)
+    build_hosts(folder, fetch=lambda _lock: {})  # libraries of hosts are no matter of templates
     return Assets(folder)
 
 

@@ -1,5 +1,7 @@
 """Each seeded defect is seen by the test that is named for it: the suite over the templates can fail."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.stacks.conftest import Compose
@@ -9,7 +11,7 @@ from tests.stacks.mutations import Defect, put, survives
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.id)
 def test_mutation_is_caught_by_the_named_test(
-    defect: Defect, raw_templates: Compose, record_property: pytest.RecordProperty
+    defect: Defect, raw_templates: Compose, record_property: Callable[[str, object], None]
 ) -> None:
     record_property("defect", defect.says)
     record_property("caught_by", defect.caught_by)

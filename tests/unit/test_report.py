@@ -376,7 +376,7 @@ def test_flow_shows_every_hop_with_its_count() -> None:
 def test_flow_shows_what_did_not_land_and_what_earlier_runs_left() -> None:
     nodes = drawn(a_report(sent=Sent(grpc=600, plain=0, acknowledged=600, landed=590, batch_records=0)))
     assert nodes["Not landed"] == 10
-    assert nodes["Earlier runs"] == 1500 - 590
+    assert nodes["Other runs"] == 1500 - 590
     assert "Batch files" not in nodes
     assert "Plain producer" not in nodes
 
