@@ -29,6 +29,7 @@ class Drain:
     cloudwatch: Any
     sqs: Any
     names: Names
+    by: str
     forget: Sequence[str]
     say: Callable[[str], None]
     now: Callable[[], datetime]
@@ -49,7 +50,7 @@ class Drain:
             for service in ("autoscaling", "cloudwatch", "sqs")
         )
         names = Names(settings.environment, settings.bucket_prefix)
-        return cls(hosts, lag, queues, names, forget, say, now, sleep)
+        return cls(hosts, lag, queues, names, settings.land.by, forget, say, now, sleep)
 
     def run(self) -> None:
         """No host takes events any more; Kafka is landed, the check queue empty, nothing is dead."""
@@ -96,7 +97,7 @@ class Drain:
             MetricName="SumOffsetLag",
             Dimensions=[
                 {"Name": "Cluster Name", "Value": self.names.cluster},
-                {"Name": "Consumer Group", "Value": self.names.consumer_group},
+                {"Name": "Consumer Group", "Value": self.names.landing_group(self.by)},
                 {"Name": "Topic", "Value": topic},
             ],
             StartTime=end - _LAG_WINDOW,

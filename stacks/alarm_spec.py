@@ -37,6 +37,11 @@ class AlarmSpec:
         return f"{self.runbook}-{self.about}" if self.about else self.runbook
 
 
+def described(settings: Settings, says: str, runbook: str) -> str:
+    """An alarm's description: what stands in the mail, with the runbook's address."""
+    return f"{says} What to do: {settings.observability.runbooks}/{runbook}.md"
+
+
 def broker_numbers(settings: Settings) -> range:
     """Numbers of the brokers: MSK counts from 1, the same number in each of three zones."""
     return range(1, 3 * settings.streaming.brokers_per_zone + 1)

@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from stacks.alarm_spec import BELOW, SILENT_IS_ILL, AlarmSpec, broker_numbers, has_disks, topics
+from stacks.alarm_spec import (
+    BELOW,
+    SILENT_IS_ILL,
+    AlarmSpec,
+    broker_numbers,
+    has_disks,
+    topics,
+)
 from stacks.metrics import HOUR, Metrics
 from stacks.naming import Names
 from stacks.settings import Settings
@@ -94,15 +101,14 @@ def _of_the_cluster(metrics: Metrics, settings: Settings) -> Iterator[AlarmSpec]
 
 
 def _of_landing(metrics: Metrics, settings: Settings) -> Iterator[AlarmSpec]:
-    if settings.land.by != "writer":
-        return
+    group = metrics.names.landing_group(settings.land.by)
     retention_s = settings.streaming.retention_hours * 3600
     for topic in topics():
         yield AlarmSpec(
             "landing-behind",
             "streaming",
             f"The oldest record of {topic} that is not in Bronze is growing old: at the end of retention it is lost.",
-            metrics.lag(metrics.names.consumer_group, topic, "EstimatedMaxTimeLag"),
+            metrics.lag(group, topic, "EstimatedMaxTimeLag"),
             limit=retention_s / 4,  # three quarters of retention are left to mend it
             times=2,
             about=topic.replace(".", "-"),
@@ -200,7 +206,9 @@ def _of_the_sweep(metrics: Metrics) -> Iterator[AlarmSpec]:
         beyond=BELOW,
         silent=SILENT_IS_ILL,
     )
-    yield found("objects-stuck", "ObjectsStuck", "Objects cannot be committed: they overlap others, or are gone.")
+    yield found(
+        "objects-stuck", "ObjectsStuck", "Objects cannot be committed: they overlap others, or are gone."
+    )
     yield found("objects-missing", "ObjectsMissing", "The ledger knows objects that the lake does not hold.")
     yield found(
         "loads-uncovered", "LoadsUncovered", "Batch files were begun and are not loaded to the end.", hours=6

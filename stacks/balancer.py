@@ -1,5 +1,7 @@
 """The balancer in front of the gRPC hosts: TLS with HTTP/2, inside the network, by connections."""
 
+from collections.abc import Mapping
+
 from aws_cdk import Duration, Fn
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
@@ -15,6 +17,8 @@ from stacks.security_groups import GRPC_HOST, GRPC_LISTENER, HEALTH
 DRAIN = Duration.seconds(60)
 # Each client holds a stream or two. Beyond this the next host is cheaper than waiting.
 CONNECTIONS_PER_HOST = 500
+
+_Policy = autoscaling.CfnScalingPolicy
 
 
 def add_balancer(
@@ -77,39 +81,40 @@ def _scale_by_connections(
     target: elb.NetworkTargetGroup,
 ) -> None:
     """CDK's own policy takes no arithmetic, and the balancer counts connections of all hosts together."""
-    policy = autoscaling.CfnScalingPolicy
-    place = [policy.MetricDimensionProperty(name="LoadBalancer", value=balancer.load_balancer_full_name)]
-    of_hosts = [
-        *place,
-        policy.MetricDimensionProperty(name="TargetGroup", value=target.target_group_full_name),
-    ]
-
-    def metric(
-        id_: str, name: str, dimensions: list[policy.MetricDimensionProperty], statistic: str
-    ) -> object:
-        found = policy.MetricProperty(namespace="AWS/NetworkELB", metric_name=name, dimensions=dimensions)
-        stat = policy.TargetTrackingMetricStatProperty(metric=found, stat=statistic)
-        return policy.TargetTrackingMetricDataQueryProperty(id=id_, metric_stat=stat, return_data=False)
-
-    per_host = policy.TargetTrackingMetricDataQueryProperty(
+    place = {"LoadBalancer": balancer.load_balancer_full_name}
+    of_hosts = {**place, "TargetGroup": target.target_group_full_name}
+    per_host = _Policy.TargetTrackingMetricDataQueryProperty(
         id="per_host", expression="flows / hosts", label="connections per host", return_data=True
     )
-    policy(
+    metrics = [
+        _metric("flows", "ActiveFlowCount_TLS", place),
+        _metric("hosts", "HealthyHostCount", of_hosts),
+        per_host,
+    ]
+    _Policy(
         stack,
         "ScaleByConnections",
         auto_scaling_group_name=hosts.auto_scaling_group_name,
         policy_type="TargetTrackingScaling",
-        target_tracking_configuration=policy.TargetTrackingConfigurationProperty(
+        target_tracking_configuration=_Policy.TargetTrackingConfigurationProperty(
             target_value=CONNECTIONS_PER_HOST,
-            customized_metric_specification=policy.CustomizedMetricSpecificationProperty(
-                metrics=[
-                    metric("flows", "ActiveFlowCount_TLS", place, "Average"),
-                    metric("hosts", "HealthyHostCount", of_hosts, "Average"),
-                    per_host,
-                ]
-            ),
+            customized_metric_specification=_Policy.CustomizedMetricSpecificationProperty(metrics=metrics),
         ),
     )
+
+
+def _metric(
+    id_: str, name: str, dimensions: Mapping[str, str]
+) -> autoscaling.CfnScalingPolicy.TargetTrackingMetricDataQueryProperty:
+    found = _Policy.MetricProperty(
+        namespace="AWS/NetworkELB",
+        metric_name=name,
+        dimensions=[
+            _Policy.MetricDimensionProperty(name=key, value=value) for key, value in dimensions.items()
+        ],
+    )
+    stat = _Policy.TargetTrackingMetricStatProperty(metric=found, stat="Average")
+    return _Policy.TargetTrackingMetricDataQueryProperty(id=id_, metric_stat=stat, return_data=False)
 
 
 def endpoint_of(balancer: elb.NetworkLoadBalancer) -> str:

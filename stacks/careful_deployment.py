@@ -6,6 +6,7 @@ from aws_cdk import aws_codedeploy as codedeploy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 
+from stacks.alarm_spec import described
 from stacks.base import NexusStack, give, statement
 
 
@@ -20,7 +21,11 @@ def deploy_carefully(stack: NexusStack, id_: str, alias: lambda_.Alias, failed: 
         stack,
         f"{id_}Fails",
         alarm_name=stack.names.of(f"{alias.lambda_.node.id.lower()}-deployment"),
-        alarm_description="The function fails: CodeDeploy, if it is deploying it, goes back to the version before.",
+        alarm_description=described(
+            stack.settings,
+            "The function fails: CodeDeploy, if it is deploying it, goes back to the version before.",
+            "check-deployment",
+        ),
         metric=cloudwatch.MathExpression(
             expression="FILL(errors, 0) + FILL(failed, 0)",
             using_metrics={

@@ -62,7 +62,11 @@ class ConnectStack(NexusStack):
             removal_policy=RemovalPolicy.DESTROY,
         )
         self.connector = self._add_connector(network, assets)
-        self.add_output("ConnectorArn", self.connector.attr_connector_arn, "The sink connector")
+        self.add_output(
+            "ConnectorArn",
+            self.connector.attr_connector_arn,
+            "The sink connector that lands topics in Bronze",
+        )
 
     def _add_connector(self, network: NetworkStack, assets: Assets) -> connect.CfnConnector:
         land, topics = self.settings.land, self._streaming.topics

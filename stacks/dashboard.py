@@ -55,7 +55,7 @@ def _ingest(metrics: Metrics) -> list[cloudwatch.IWidget]:
 
 
 def _land(metrics: Metrics, settings: Settings) -> list[cloudwatch.IWidget]:
-    group = metrics.names.consumer_group
+    group = metrics.names.landing_group(settings.land.by)
     oldest = [metrics.lag(group, topic, "EstimatedMaxTimeLag").with_(label=topic) for topic in topics()]
     landed = [metrics.own("writer", "nexus_landed_rows_total").with_(label="rows to Bronze")]
     behind = [metrics.lag(group, topic, "SumOffsetLag").with_(label=topic) for topic in topics()]

@@ -95,5 +95,4 @@ def _metric(
         dimensions_map=dimensions,
         statistic=statistic,
         period=period,
-        label=name,
     )

@@ -72,6 +72,10 @@ class Names:
         """Kafka consumer group of whoever writes Bronze by `bronze_writer`."""
         return "nexus-bronze-writer"
 
+    def landing_group(self, by: str) -> str:
+        """Kafka consumer group of whoever lands, `writer` or `connect`; Kafka Connect names its own."""
+        return self.consumer_group if by == "writer" else f"connect-{self.connector}"
+
     @property
     def cluster_logs(self) -> str:
         """Log group of the brokers. AWS lets its services write below this path without a policy of ours."""

@@ -14,7 +14,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from stacks.alarm_spec import AlarmSpec
+from stacks.alarm_spec import AlarmSpec, described
 from stacks.alarms import all_alarms
 from stacks.base import NexusStack
 from stacks.dashboard import add_dashboard
@@ -96,7 +96,7 @@ class ObservabilityStack(NexusStack):
             self,
             "".join(part.capitalize() for part in spec.name.split("-")),
             alarm_name=self.names.of(spec.name),
-            alarm_description=f"{spec.says} What to do: {self.settings.observability.runbooks}/{spec.runbook}.md",
+            alarm_description=described(self.settings, spec.says, spec.runbook),
             metric=spec.metric,
             threshold=spec.limit,
             comparison_operator=spec.beyond,

@@ -33,10 +33,15 @@ class StreamingStack(NexusStack):
         self.topics = [entity.topic for entity in load_entities().values()]
         require_room(settings.streaming, self.topics)
         self.cluster = add_cluster(self, network)
-        self.brokers = self._find_brokers(assets)
+        self._addresses = self._find_brokers(assets)
+        self.brokers = self._addresses.get_att_string("Brokers")
         self._guard = self._add_guard(assets)
         self._add_topics()
-        self.add_output("ClusterArn", self.cluster.attr_arn, "The Kafka cluster")
+        self.add_output(
+            "ClusterArn",
+            self.cluster.attr_arn,
+            "The Kafka cluster that events go to before they are in Bronze",
+        )
         self.add_output(
             "Brokers", self.brokers, "Brokers for IAM authentication, reachable inside the network"
         )
@@ -64,7 +69,7 @@ class StreamingStack(NexusStack):
 
     def arn_of(self, kind: str, name: str) -> str:
         """ARN of a topic or group of this very cluster; one whose name has a wildcard, of any cluster of that name."""
-        incarnation = "*" if "*" in name else Fn.select(2, Fn.split("/", self.cluster.attr_arn))
+        incarnation = "*" if "*" in name else self._addresses.get_att_string("Incarnation")
         place = f"arn:aws:kafka:{self.settings.region}:{self.settings.account}"
         return f"{place}:{kind}/{self.names.cluster}/{incarnation}/{name}"
 
@@ -87,7 +92,7 @@ class StreamingStack(NexusStack):
     def _to_topics(self, sid: str, actions: list[str]) -> iam.PolicyStatement:
         return statement(sid, actions, [self.arn_of("topic", topic) for topic in self.topics])
 
-    def _find_brokers(self, assets: Assets) -> str:
+    def _find_brokers(self, assets: Assets) -> CustomResource:
         spec = FunctionSpec(
             package="find_brokers",
             description="Asks MSK for the addresses of its brokers while it is deployed",
@@ -95,7 +100,7 @@ class StreamingStack(NexusStack):
             may=[statement("AskForBrokers", ["kafka:GetBootstrapBrokers"], [self.cluster.attr_arn])],
             pandas=False,
         )
-        found = CustomResource(
+        return CustomResource(
             self,
             "BrokerAddresses",
             resource_type="Custom::KafkaBrokers",
@@ -107,7 +112,6 @@ class StreamingStack(NexusStack):
                 "PerZone": self.settings.streaming.brokers_per_zone,
             },
         )
-        return found.get_att_string("Brokers")
 
     def _add_guard(self, assets: Assets) -> str:
         stacks = f"arn:aws:cloudformation:{self.settings.region}:{self.settings.account}:stack/{self.names.of('*')}"

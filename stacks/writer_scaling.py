@@ -5,6 +5,7 @@ from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from lakehouse.errors import SettingsError
+from stacks.alarm_spec import described
 from stacks.base import NexusStack
 from stacks.instances import memory_gib
 from stacks.metrics import Metrics
@@ -45,7 +46,7 @@ def scale_by_lag(stack: NexusStack, writers: autoscaling.AutoScalingGroup, topic
         label="seconds to the oldest unlanded record",
         period=period,
     )
-    writers.scale_on_metric(
+    policy = writers.scale_on_metric(
         "ScaleByLag",
         metric=oldest,
         adjustment_type=autoscaling.AdjustmentType.CHANGE_IN_CAPACITY,
@@ -58,3 +59,11 @@ def scale_by_lag(stack: NexusStack, writers: autoscaling.AutoScalingGroup, topic
         evaluation_periods=10,
         estimated_instance_warmup=Duration.minutes(10),
     )
+    for alarm, says in (
+        (policy.lower_alarm, "Every record is landed soon: one writer less, if more run than must."),
+        (policy.upper_alarm, "Records wait for several objects' time: one writer more, if one more may run."),
+    ):
+        assert alarm is not None
+        resource = alarm.node.default_child
+        assert isinstance(resource, cloudwatch.CfnAlarm)
+        resource.alarm_description = described(stack.settings, says, "landing-behind")

@@ -10,10 +10,11 @@ from lakehouse.errors import BrokerError
 
 
 def find(kind: RequestKind, properties: Mapping[str, Any]) -> Mapping[str, str]:
-    """The attribute `Brokers`: addresses of the cluster `ClusterArn` that take IAM authentication, host:port,…"""
+    """Of the cluster `ClusterArn`: `Brokers`, addresses for IAM authentication (host:port,…), and `Incarnation`."""
     if kind == "Delete":
         return {}
-    return {"Brokers": brokers(boto3.client("kafka"), properties["ClusterArn"])}
+    cluster = properties["ClusterArn"]
+    return {"Brokers": brokers(boto3.client("kafka"), cluster), "Incarnation": incarnation(cluster)}
 
 
 def brokers(kafka: Any, cluster: str) -> str:
@@ -22,6 +23,14 @@ def brokers(kafka: Any, cluster: str) -> str:
     if not found:
         raise BrokerError(f"{cluster} has no address for IAM authentication: is that switched on?")
     return ",".join(sorted(found.split(",")))
+
+
+def incarnation(cluster: str) -> str:
+    """The id at the end of a cluster's ARN, which is part of the ARNs of its topics and groups.
+
+    Other stacks take it from here: a reference to an output of this stack cannot be taken apart there.
+    """
+    return cluster.split("/")[2]
 
 
 lambda_handler = answering("brokers", find)

@@ -80,7 +80,8 @@ RECEIVE = (
 _READ, _PUT = ("s3:GetObject",), ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject")
 _ERASE = ("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersion")
 _GLUE = "glue:<region>:<account>:"
-_TOPICS = "kafka:<region>:<account>:topic/nexus-kafka/nexus-streaming/Cluster/*"
+_KAFKA, _CLUSTER = "kafka:<region>:<account>:", "nexus-kafka/nexus-streaming/BrokerAddressesIncarnation"
+_TOPICS = f"{_KAFKA}topic/{_CLUSTER}/*.v1"
 
 
 def on(resource: str, *actions: str) -> Grants:
@@ -204,9 +205,24 @@ ALLOWED: Mapping[str, Grants] = {
         on("nexus-streaming/Cluster", "kafka-cluster:Connect"),
         on(_TOPICS, "kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"),
         on(
-            _TOPICS.replace("topic", "group", 1).replace("*", "nexus-bronze-writer"),
+            f"{_KAFKA}group/{_CLUSTER}/nexus-bronze-writer",
             "kafka-cluster:AlterGroup",
             "kafka-cluster:DescribeGroup",
+        ),
+        lake("bronze", actions=(*_READ, *_PUT)),
+        key("Decrypt", "GenerateDataKey"),
+    ),
+    "connect ConnectorRole": all_of(
+        SCHEMAS,
+        on("nexus-streaming/Cluster", "kafka-cluster:Connect", "kafka-cluster:DescribeCluster"),
+        on(_TOPICS, "kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"),
+        on(
+            f"{_KAFKA}topic/{_CLUSTER}/__amazon_msk_connect_*",
+            *(f"kafka-cluster:{a}" for a in ("CreateTopic", "DescribeTopic", "ReadData", "WriteData")),
+        ),
+        *(
+            on(f"{_KAFKA}group/{_CLUSTER}/{group}", "kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup")
+            for group in ("__amazon_msk_connect_*", "connect-nexus-bronze-sink", "connect-nexus-bronze-sink*")
         ),
         lake("bronze", actions=(*_READ, *_PUT)),
         key("Decrypt", "GenerateDataKey"),

@@ -1,22 +1,22 @@
 """Seeds defects in synthesized templates, one by one, and shows the named test that catches each.
 
 `python -m tests.stacks.mutations` prints the table; `test_mutations.py` runs the same within the suite. The defects
-are in `defects.py`.
+are in `defects_*.py`, what they are made of in `seeding.py`.
 """
 
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
+from tests.conftest import Golden
 from tests.stacks.conftest import Compose
-
-Change = Callable[[dict[str, Any]], None]
+from tests.stacks.seeding import Change
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Defect:
 
     says: str
     stack: str
-    change: Change
+    change: Change | None
     caught_by: str
     environment: str = "dev"
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -36,94 +36,32 @@ class Defect:
         return self.says.replace(" ", "-")
 
 
-def properties(template: dict[str, Any], kind: str, **where: Any) -> Iterator[dict[str, Any]]:
-    """Properties of the resources of a type, to be changed in place; `where` holds what some of them must be."""
-    for resource in template["Resources"].values():
-        held = resource.setdefault("Properties", {})
-        if resource["Type"] == kind and all(held.get(key) == value for key, value in where.items()):
-            yield held
-
-
-def put(kind: str, path: str, value: Any, **where: Any) -> Change:
-    """Sets what lies under a dotted path, in the first resource of the type."""
-
-    def change(template: dict[str, Any]) -> None:
-        held: Any = next(properties(template, kind, **where))
-        *way, last = path.split(".")
-        for step in way:
-            held = held[int(step)] if isinstance(held, list) else held.setdefault(step, {})
-        if isinstance(held, list):
-            held[int(last)] = value
-        else:
-            held[last] = value
-
-    return change
-
-
-def drop(kind: str, path: str, **where: Any) -> Change:
-    """Removes what lies under a dotted path, in the first resource of the type."""
-
-    def change(template: dict[str, Any]) -> None:
-        held: Any = next(properties(template, kind, **where))
-        *way, last = path.split(".")
-        for step in way:
-            held = held[int(step)] if isinstance(held, list) else held[step]
-        del held[int(last) if isinstance(held, list) else last]
-
-    return change
-
-
-def remove(kind: str, **where: Any) -> Change:
-    """Removes the first resource of the type."""
-
-    def change(template: dict[str, Any]) -> None:
-        held = next(properties(template, kind, **where))
-        resources = template["Resources"]
-        del resources[next(name for name, one in resources.items() if one.get("Properties") is held)]
-
-    return change
-
-
-def statement_of(template: dict[str, Any], sid: str, owner: str = "") -> dict[str, Any]:
-    """The first statement with this Sid in any policy of the template, of a resource whose id begins with `owner`."""
-    for name, resource in template["Resources"].items():
-        for key in ("PolicyDocument", "KeyPolicy"):
-            for one in resource.get("Properties", {}).get(key, {}).get("Statement", []):
-                if one.get("Sid") == sid and name.startswith(owner):
-                    found: dict[str, Any] = one
-                    return found
-    raise KeyError(f"no statement {sid} of {owner or 'anything'}")
-
-
-def allow(sid: str, *, owner: str = "", actions: list[str] | None = None, resource: Any = None) -> Change:
-    """Widens a statement: more actions, another resource."""
-
-    def change(template: dict[str, Any]) -> None:
-        found = statement_of(template, sid, owner)
-        known = found["Action"] if isinstance(found["Action"], list) else [found["Action"]]
-        found["Action"] = [*known, *(actions or [])]
-        if resource is not None:
-            found["Resource"] = resource
-
-    return change
-
-
 def survives(defect: Defect, raw_templates: Compose) -> str:
-    """Empty when the named test catches the defect; otherwise why it does not."""
+    """Empty when the named test catches the defect, and nothing else; otherwise why it does not."""
     spoiled = _Spoiled(defect, raw_templates)
+    if fails(defect, _Spoiled(replace(defect, change=None), raw_templates)):
+        return f"{defect.caught_by} fails without the defect too"
+    if not fails(defect, spoiled):
+        return f"{defect.caught_by} does not see it"
+    return "" if spoiled.asked else f"{defect.caught_by} failed without looking at {defect.stack}"
+
+
+def fails(defect: Defect, raw_templates: "_Spoiled") -> bool:
+    """Whether the named test fails on these templates."""
     module, _, name = defect.caught_by.partition("::")
     test = getattr(importlib.import_module(f"tests.stacks.{module}"), name)
     given: dict[str, Any] = {
-        "raw_templates": spoiled,
-        "templates": spoiled.as_templates,
+        "raw_templates": raw_templates,
+        "templates": raw_templates.as_templates,
         "environment": defect.environment,
+        "golden": Golden(write=False),
         **defect.arguments,
     }
     try:
         test(**{key: given[key] for key in inspect.signature(test).parameters})
     except (Exception, pytest.fail.Exception):  # noqa: BLE001 - however a test fails, it has seen the defect
-        return "" if spoiled.asked else f"{defect.caught_by} failed without looking at {defect.stack}"
-    return f"{defect.caught_by} does not see it"
+        return True
+    return False
 
 
 class _Spoiled:
@@ -137,7 +75,7 @@ class _Spoiled:
     ) -> Mapping[str, Any]:
         found = self._real(environment, context, **changes)
         defect = self._defect
-        if environment != defect.environment or context or changes:
+        if environment != defect.environment or context or changes or defect.change is None:
             return found
         self.asked = True
         spoiled = deepcopy(found[defect.stack])

@@ -6,7 +6,8 @@ import pytest
 
 from tests.stacks.conftest import Compose
 from tests.stacks.defects import DEFECTS
-from tests.stacks.mutations import Defect, put, survives
+from tests.stacks.mutations import Defect, survives
+from tests.stacks.seeding import put
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.id)

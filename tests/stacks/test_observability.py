@@ -27,11 +27,13 @@ def observability(raw_templates: Compose, environment: str) -> Raw:
 
 
 def alarms(raw_templates: Compose, environment: str) -> dict[str, Any]:
-    """Every alarm of every stack, by name."""
+    """Every alarm of every stack that is for people, by name; not those that only move a scaling policy."""
     return {
-        properties["AlarmName"]: properties
+        alarm["AlarmName"]: alarm
         for template in raw_templates(environment).values()
-        for properties in resources(template, "AWS::CloudWatch::Alarm").values()
+        for alarm in resources(template, "AWS::CloudWatch::Alarm").values()
+        if not {text_of(one) for one in alarm.get("AlarmActions", [])}
+        & set(resources(template, "AWS::AutoScaling::ScalingPolicy"))
     }
 
 
@@ -142,7 +144,8 @@ def test_alarms_watch_the_lag_of_every_topic_well_before_its_end(
     assert len(topics) == len(load_entities())
     for topic in topics:
         [alarm] = watching(raw_templates, environment, "Topic", topic["TopicName"])
-        assert {d["Name"] for d in alarm["Dimensions"]} == {"Cluster Name", "Consumer Group", "Topic"}
+        [metric] = measured(alarm)
+        assert {d["Name"] for d in metric["Dimensions"]} == {"Cluster Name", "Consumer Group", "Topic"}
         assert alarm["Threshold"] <= retention_s / 4
 
 

@@ -189,15 +189,23 @@ def test_property_that_msk_does_not_take_stops_the_synthesis(
         topic_properties(broker, 72)
 
 
+def small(partitions: int, per_zone: int = 1) -> StreamingSettings:
+    return StreamingSettings(
+        broker="kafka.t3.small",
+        brokers_per_zone=per_zone,
+        storage_gib=50,
+        retention_hours=72,
+        partitions=partitions,
+        log="dev-1",
+    )
+
+
 def test_more_partitions_than_brokers_support_stop_the_synthesis() -> None:
     topics_of = sorted(TOPICS)
-    small = StreamingSettings("kafka.t3.small", 1, 50, 72, 30, "dev-1")
-    require_room(small, topics_of)
-    with pytest.raises(
-        SettingsError, match=r"streaming\.partitions: 9 topics of 40 partitions put 360 replicas"
-    ):
-        require_room(StreamingSettings("kafka.t3.small", 1, 50, 72, 40, "dev-1"), topics_of)
-    require_room(StreamingSettings("kafka.t3.small", 2, 50, 72, 40, "dev-1"), topics_of)
+    require_room(small(30), topics_of)
+    with pytest.raises(SettingsError, match=r"partitions: 9 topics of 40 partitions put 360 replicas"):
+        require_room(small(40), topics_of)
+    require_room(small(40, per_zone=2), topics_of)
 
 
 def test_properties_are_written_in_one_order() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from lakehouse.errors import BrokerError, SettingsError
+from lambdas.find_brokers import handler as find_brokers
 from lambdas.find_brokers.handler import brokers
 from lambdas.guard_change import handler
 from lambdas.guard_change.rules import refusals
@@ -52,6 +53,18 @@ def test_brokers_come_in_one_order_however_msk_tells_them() -> None:
 def test_cluster_without_iam_fails_the_deployment() -> None:
     with pytest.raises(BrokerError, match="IAM"):
         brokers(Kafka(BootstrapBrokerStringTls="b-1:9094"), "arn:c")
+
+
+def test_other_stacks_are_told_which_incarnation_of_the_cluster_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arn = "arn:aws:kafka:us-east-1:123456789012:cluster/nexus-dev-kafka/abcd1234-ab12-cd34-2"
+    kafka = Kafka(BootstrapBrokerStringSaslIam="b-1:9098")
+    monkeypatch.setattr(kafka, "get_bootstrap_brokers", lambda **_: kafka.answer)
+    monkeypatch.setattr(find_brokers.boto3, "client", lambda _name: kafka)
+    found = find_brokers.find("Create", {"ClusterArn": arn})
+    assert found == {"Brokers": "b-1:9098", "Incarnation": "abcd1234-ab12-cd34-2"}
+    assert find_brokers.find("Delete", {"ClusterArn": arn}) == {}
 
 
 @pytest.mark.parametrize("change", [{"partitions": "6"}, {"configuration": "retention.ms=2"}, {}])

@@ -179,7 +179,9 @@ class FakeAccount:
         self.hosts, self.lag, self.messages, self.time, self.limits = hosts, lag, messages, NOW, {}  # type: ignore[var-annotated]
 
     def drain(self, *forget: str) -> Drain:
-        return Drain(self, self, self, NAMES, forget, lambda _: None, lambda: self.time, self._sleep)
+        return Drain(
+            self, self, self, NAMES, "writer", forget, lambda _: None, lambda: self.time, self._sleep
+        )
 
     def _sleep(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
