@@ -1,1 +1,0 @@
-"""Puts files that a deployment brought where MWAA looks for them."""

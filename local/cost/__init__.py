@@ -1,1 +1,0 @@
-"""What an environment costs a month, from its synthesized templates, a price file and an assumed load."""
