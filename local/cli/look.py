@@ -208,7 +208,8 @@ _TELL = {
 def _print_sightings(event_id: str, sightings: list[Sighting]) -> None:
     if not sightings:
         console.print(
-            f"Bronze has never seen {event_id}: it was not acknowledged by this lake, or waits to land."
+            f"Bronze has never seen {escape(event_id)}: it was not acknowledged by this lake, or waits to land. "
+            "Give a whole event id, as `nexus send` and `nexus quarantine show` print it; not a position or a key."
         )
         return
     landed = len(sightings)
@@ -223,9 +224,14 @@ def _print_sightings(event_id: str, sightings: list[Sighting]) -> None:
             value = escape(repr(reason.value))
             console.print(f"  because     {reason.message} ({reason.column}: {value}, rule {reason.rule})")
         for warning in sighting.warnings:
-            console.print(f"  warned      {warning}")
+            console.print(f"  warned      {_warning_text(sighting.entity, warning)}")
         if sighting.place == "silver":
             console.print(f"  Gold        {_gold_says(sighting)}")
+
+
+def _warning_text(entity: str, rule: str) -> str:
+    texts = {r.id: r.text for r in load_entities()[entity].rules}
+    return f"{texts[rule]} (rule {rule})" if rule in texts else rule
 
 
 def _gold_says(sighting: Sighting) -> str:
