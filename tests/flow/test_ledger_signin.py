@@ -11,6 +11,7 @@ import pytest
 from adapters.ledger import connection
 from adapters.ledger.connection import Connection, access_token, connect_arguments
 from lakehouse.errors import LedgerError
+from stacks.layers import VERSIONS
 
 
 def test_sign_in_by_token_takes_a_new_one_for_every_connection(
@@ -57,7 +58,7 @@ def test_roots_of_rds_are_there_for_every_region_that_can_be_deployed() -> None:
         cadata=(resources.files("adapters.ledger") / "rds_roots.pem").read_text("ascii")
     )
     roots = {dict(part[0] for part in root["subject"])["commonName"]: root for root in context.get_ca_certs()}
-    for region in ("us-east-1", "eu-west-1", "sa-east-1"):
+    for region in VERSIONS:
         root = roots[f"Amazon RDS {region} Root CA RSA2048 G1"]
         assert root["subject"] == root["issuer"]
         ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(root["notAfter"])), UTC)

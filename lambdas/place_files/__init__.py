@@ -1,0 +1,1 @@
+"""Puts files that a deployment brought where MWAA looks for them."""

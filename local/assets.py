@@ -1,0 +1,178 @@
+"""Builds what AWS installs: `python -m local.assets [folder]`, one package per Lambda function, without Docker.
+
+A package holds `lakehouse/`, `adapters/`, `lambdas/<name>/` under their real paths and the few libraries that neither
+the runtime nor the managed layer is sure to have. All of it is pure Python, so it is the same for every machine; native
+code comes from the layer. What has not changed, and was built against the same lock, is not built again.
+"""
+
+import hashlib
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path, PurePosixPath
+
+from lakehouse.errors import InputError, NexusError, RuntimeFault
+
+ROOT = Path(__file__).parents[1]
+BUILT = ROOT / "build" / "assets"
+LOCK = "requirements.txt"
+# boto3 is in the runtime; pg8000 is believed to be in the layer, and costs little to have for sure
+LIBRARIES = ("aws-lambda-powertools", "pg8000", "tenacity")
+SHARED = ("lakehouse", "adapters")
+_NATIVE = (".so", ".pyd", ".dll", ".dylib", ".a")
+# Data that functions read: compiled contracts, migrations, trusted roots. Contracts in YAML are for generators.
+_CODE_AND_DATA = (".py", ".json", ".sql", ".pem")
+_NOT_SHIPPED = ("__pycache__", "contracts", "compilers")
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold: bytes depend on content alone
+_STAMP = "assets.json"
+
+
+@dataclass(frozen=True)
+class Built:
+    """One asset: its file, hash of its bytes, what it takes unpacked."""
+
+    name: str
+    inputs: str  # hash of the files in it
+    sha256: str
+    unpacked_bytes: int
+    fresh: bool  # built now, rather than found
+
+
+def build_functions(to: Path = BUILT, root: Path = ROOT) -> list[Built]:
+    """Packages of all functions, by name. InputError when what is installed is not what the lock says."""
+    to.mkdir(parents=True, exist_ok=True)
+    libraries = dict(library_files(root / LOCK))
+    stamps = _read_stamps(to)
+    built = []
+    for handler in sorted((root / "lambdas").glob("*/handler.py")):
+        name = handler.parent.name
+        files = {**libraries, **dict(source_files(root, name))}
+        built.append(_build(to / f"{name}.zip", files, stamps.get(name, {})))
+    _write(
+        to / _STAMP,
+        json.dumps({b.name: {"inputs": b.inputs, "sha256": b.sha256} for b in built}, indent=1).encode(),
+    )
+    return built
+
+
+def source_files(root: Path, function: str) -> Iterator[tuple[str, bytes]]:
+    """Our own code and data, by path in the package."""
+    for folder in (*SHARED, f"lambdas/{function}"):
+        for file in sorted((root / folder).rglob("*")):
+            inside = file.relative_to(root)
+            if file.suffix in _CODE_AND_DATA and not set(inside.parts) & set(_NOT_SHIPPED):
+                yield inside.as_posix(), file.read_bytes()
+    yield "lambdas/__init__.py", (root / "lambdas" / "__init__.py").read_bytes()
+
+
+def library_files(lock: Path) -> Iterator[tuple[str, bytes]]:
+    """The libraries and what they need, as installed here, by path in the package."""
+    locked = locked_versions(lock.read_text("utf-8"))
+    for found in _with_requirements(LIBRARIES):
+        name, version = found.metadata["Name"], found.version
+        if locked.get(_plain(name)) != version:
+            raise InputError(
+                f"{name} {version} is installed, but {lock.name} says {locked.get(_plain(name), 'nothing')}: "
+                "run `make setup-dev`"
+            )
+        yield from _distribution_files(found)
+
+
+def locked_versions(lock: str) -> Mapping[str, str]:
+    """Version by name; what is locked for several kinds of machine counts with its last line."""
+    return {
+        _plain(name): version for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock, re.MULTILINE)
+    }
+
+
+def _with_requirements(names: Iterable[str]) -> list[Distribution]:
+    """Distributions of these names and all that they need, without extras, by name."""
+    found: dict[str, Distribution] = {}
+    waiting = list(names)
+    while waiting:
+        name = _plain(waiting.pop())
+        if name in found:
+            continue
+        try:
+            found[name] = distribution(name)
+        except PackageNotFoundError as error:
+            raise InputError(f"{name} is not installed: run `make setup-dev`") from error
+        # what has a condition is an extra, or for another Python
+        needed = [text for text in found[name].requires or [] if ";" not in text]
+        waiting += [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in needed]
+    return [found[name] for name in sorted(found)]
+
+
+def _distribution_files(found: Distribution) -> Iterator[tuple[str, bytes]]:
+    for file in sorted(found.files or [], key=str):
+        inside = PurePosixPath(file)
+        if inside.suffix in _NATIVE:
+            raise InputError(
+                f"{found.metadata['Name']} brings native code ({inside}): it belongs into a layer"
+            )
+        told = ".dist-info" in inside.parts[0] and inside.name not in ("METADATA", "LICENSE")
+        if ".." not in inside.parts and "__pycache__" not in inside.parts and not told:
+            yield str(inside), Path(str(found.locate_file(file))).read_bytes()
+
+
+def _build(path: Path, files: Mapping[str, bytes], stamp: Mapping[str, str]) -> Built:
+    size = sum(len(content) for content in files.values())
+    inputs = _hash(files)
+    if path.exists() and stamp.get("inputs") == inputs:
+        return Built(path.stem, inputs, stamp["sha256"], size, fresh=False)
+    temporary = path.with_suffix(".part")
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as package:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = 0o644 << 16
+            package.writestr(entry, files[name], zipfile.ZIP_DEFLATED)
+    temporary.replace(path)
+    return Built(path.stem, inputs, hashlib.sha256(path.read_bytes()).hexdigest(), size, fresh=True)
+
+
+def _hash(files: Mapping[str, bytes]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(files):
+        total.update(f"{name}\0{hashlib.sha256(files[name]).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _read_stamps(to: Path) -> dict[str, dict[str, str]]:
+    try:
+        stamps: dict[str, dict[str, str]] = json.loads((to / _STAMP).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return stamps
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def main(arguments: list[str]) -> None:
+    """Builds and prints one line per asset."""
+    to = Path(arguments[0]) if arguments else BUILT
+    try:
+        built = build_functions(to)
+    except OSError as error:
+        raise RuntimeFault(f"assets cannot be written to {to}: {error}") from error
+    for one in built:
+        state = "built" if one.fresh else "as before"
+        print(f"{one.name:16} {one.unpacked_bytes / 1e6:6.1f} MB unpacked  {one.sha256[:16]}  {state}")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except NexusError as error:
+        sys.exit(str(error))
