@@ -1,6 +1,7 @@
 # `make` prints what there is. Setting up needs Python 3.11+ (with venv) and make; the rest comes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix lock generate golden bench setup setup-dev clean assets synth cost
+.PHONY: help demo test test-kafka kafka check fix lock generate golden bench setup setup-dev clean assets synth cost \
+	bootstrap diff deploy sleep wake destroy stack-docs released-templates
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -19,7 +20,13 @@ demo: setup ## a shop's events from gRPC to Gold on this machine (DATA=folder: t
 	@$(BIN)/nexus demo $(if $(DATA),--data "$(DATA)")
 
 test: setup-dev ## all tests (ARGS=... for pytest; OLIST_DATA=folder adds those on the real files)
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest --ignore tests/kafka -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-kafka: kafka ## tests on brokers of Apache Kafka (Java 17+; Maven fetches the jars once)
+	@$(PY) -m pytest tests/kafka $(ARGS)
+
+kafka: setup-dev ## Kafka's jars, for `nexus up --broker kafka` and test-kafka
+	@$(PY) -m local.kafka.jars
 
 check: setup-dev ## format, lint, types, import rules, generated files, locks, docs, secrets; writes nothing
 	@sh local/check.sh $(PY) $(CODE)
@@ -65,6 +72,7 @@ CDK = PATH="$(NODE)/bin:$$PATH" node_modules/.bin/cdk
 
 assets: setup-dev ## what the functions and hosts install, into build/assets
 	@$(PY) -m local.assets
+	@$(PY) -m local.layer
 	@$(PY) -m local.host_artifact
 
 synth: setup-dev node_modules/.bin/cdk ## templates of ENV (dev, staging, prod) into build/cdk.out
@@ -76,3 +84,31 @@ node_modules/.bin/cdk: package.json
 
 cost: synth ## monthly cost of ENV by stack and resource, idle and at 1, 50 and 2,000 events/s
 	@$(PY) -m local.cost $(ENV)
+
+bootstrap: synth ## once per account of ENV, with an administrator's credentials: docs/deploy.md
+	@$(CDK) bootstrap --app build/cdk.out --custom-permissions-boundary nexus-boundary $(ARGS)
+
+diff: synth ## what a deployment of ENV would change; stops where something that holds state would be replaced
+	@$(PY) -m local.stateful_diff $(ENV)
+	@$(CDK) diff --app build/cdk.out --no-notices $(ARGS)
+
+# The CLI asks a person before it widens permissions; a workflow has none to ask, and its reviewer has seen the diff.
+deploy: setup-dev node_modules/.bin/cdk ## all stacks of ENV
+	@$(CDK) deploy --all -c env=$(ENV) --no-notices $(if $(CI),--require-approval never) $(ARGS)
+
+HANDS = PATH="$(NODE)/bin:$$PATH" $(PY) -m
+
+sleep: synth ## destroys what ENV pays by the hour; lake, registry and the ledger's snapshot stay (FORGET="entities")
+	@$(HANDS) local.sleep $(ENV) --cdk node_modules/.bin/cdk $(if $(FORGET),--forget $(FORGET))
+
+wake: setup-dev node_modules/.bin/cdk ## brings back what slept
+	@$(HANDS) local.sleep $(ENV) --wake --cdk node_modules/.bin/cdk
+
+destroy: synth ## all of ENV, its data too (CONFIRM=the environment's name once more)
+	@$(HANDS) local.teardown $(ENV) --confirm "$(CONFIRM)" --cdk node_modules/.bin/cdk
+
+stack-docs: assets ## docs/generated/stacks.md from the stacks
+	@$(PY) -m local.stack_docs
+
+released-templates: assets ## tests/stacks/released of the version in pyproject.toml, once, when it is released
+	@$(PY) -m local.released_templates

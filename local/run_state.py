@@ -15,6 +15,8 @@ from lakehouse.errors import RuntimeFault
 CODE = Path(__file__).resolve().parent.parent
 # Local servers take any key; boto3 refuses to work without one.
 DUMMY_KEY = "local"
+# in place of an address: a Kafka that is started with the lake and keeps its data in it
+OWN_KAFKA = "kafka"
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,19 @@ class Options:
     partitions: int = 4
     check_processes: int = 1
     grpc_port: int = 0  # 0: any free one
-    broker: str = ""  # host:port of a real Kafka; empty: the embedded one
-    log: str = ""  # log id, for a real Kafka
+    broker: str = ""  # host:port of a real Kafka, or OWN_KAFKA; empty: the embedded one
+    log: str = ""  # log id, for a real Kafka of one's own
     ledger_url: str = ""  # a PostgreSQL of one's own; empty: the embedded one
     broker_control: bool = False  # let tests make the embedded broker fail, through `run/broker.control`
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.broker and not self.log:
+        if self.broker == OWN_KAFKA:
+            if self.log:
+                raise RuntimeFault(
+                    "A Kafka that is started with the lake has a log id of its own: leave out --log."
+                )
+        elif self.broker and not self.log:
             raise RuntimeFault(
                 "A real Kafka needs a log id: one short name for this incarnation of its topics, for example "
                 "--log shop-2026. Take a new one whenever the topics are made anew."

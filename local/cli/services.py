@@ -41,7 +41,10 @@ def tell(event: Event) -> None:
 def up(
     context: typer.Context,
     broker: Annotated[
-        str, typer.Option(help="HOST:PORT of a real Kafka; without it the embedded stand-in.")
+        str,
+        typer.Option(
+            help="HOST:PORT of a real Kafka, or kafka: one that is started with the lake. Else a stand-in."
+        ),
     ] = "",
     log: Annotated[str, typer.Option(help="Name of this incarnation of its topics, for a real Kafka.")] = "",
     ledger: Annotated[
@@ -51,7 +54,7 @@ def up(
 ) -> None:
     """Starts everything and comes back when it works.
 
-    Example: nexus up --broker localhost:9092 --log shop-2026
+    Example: nexus up --broker kafka
     """
     call = call_of(context)
     if runtime.attach(call.lake.root) is not None:
