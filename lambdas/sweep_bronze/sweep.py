@@ -15,8 +15,11 @@ from lakehouse.paths import BronzeKey, Buckets, LoadManifestKey
 
 # The longest a Lambda can run, 15 minutes, and some for its clock: until then an attempt may still write.
 LONGEST_ATTEMPT = timedelta(minutes=20)
-# More would only double what the queue already holds when the check hop is far behind; the next sweep sends more.
+# The next sweep sends more.
 MOST_ANNOUNCED = 1000
+# With more messages than these in the queue, what is not checked is taken to wait in there: announced again at every
+# sweep, it would only make the check hop later. With fewer, a double costs nothing, and the forgotten are found.
+BACKLOG = 100
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -31,6 +34,16 @@ class Store(Protocol):
 
     def delete(self, bucket: str, key: str) -> None:
         """Nothing happens when there is none."""
+
+
+class Queue(Protocol):
+    """The check hop's queue, `lambdas.sweep_bronze.queue.CheckQueue`."""
+
+    def depth(self) -> int:
+        """Messages in it, those in hand among them; roughly."""
+
+    def send(self, bodies: Sequence[str]) -> None:
+        """All of them, or LakeError."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +76,24 @@ class Sweeper:
         ledger: Ledger,
         buckets: Buckets,
         entities: Mapping[str, Entity],
-        send: Callable[[Sequence[str]], None],
+        queue: Queue,
         now: Callable[[], datetime],
     ) -> None:
         self._store, self._ledger, self._buckets = store, ledger, buckets
-        self._entities, self._send, self._now = entities, send, now
+        self._entities, self._queue, self._now = entities, queue, now
 
     def sweep(self, minimum_age: timedelta) -> SweepReport:
-        """Looks at everything older than the minimum age; oldest first where there is too much."""
+        """Looks at everything older than the minimum age; oldest first where there is too much for the queue."""
         before = self._now() - minimum_age
         objects, manifests = self._list_bronze()
         states = reports.bronze_keys(self._ledger)
         waiting = [s for s in objects if states.get(s.key, "open") == "open" and _is_older(s, before)]
         waiting.sort(key=lambda s: s.modified or _LONG_AGO)
-        chosen, rest = waiting[:MOST_ANNOUNCED], waiting[MOST_ANNOUNCED:]
+        depth = self._queue.depth() if waiting else 0
+        room = min(MOST_ANNOUNCED, len(waiting) - depth if depth > BACKLOG else len(waiting))
+        chosen, rest = waiting[: max(0, room)], waiting[max(0, room) :]
         bucket = self._buckets.bronze
-        self._send([announcement(ObjectCreated(bucket, s.key), s.size, s.etag) for s in chosen])
+        self._queue.send([announcement(ObjectCreated(bucket, s.key), s.size, s.etag) for s in chosen])
         there = {s.key for s in objects}
         return SweepReport(
             announced=tuple(s.key for s in chosen),

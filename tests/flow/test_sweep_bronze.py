@@ -18,7 +18,7 @@ from lambdas.check_rows.object_check import ObjectCheck
 from lambdas.sweep_bronze import handler as sweep_bronze
 from lambdas.sweep_bronze.queue import CheckQueue
 from lambdas.sweep_bronze.settings import Settings
-from lambdas.sweep_bronze.sweep import LONGEST_ATTEMPT, Sweeper, SweepReport, UncoveredLoad
+from lambdas.sweep_bronze.sweep import BACKLOG, LONGEST_ATTEMPT, Sweeper, SweepReport, UncoveredLoad
 from local.check_runner import LocalContext
 from tests.builders.bronze import NOON, a_bronze_object
 from tests.builders.messages import BUCKETS, an_announcement, land
@@ -48,6 +48,20 @@ def store() -> DatedStore:
     return DatedStore()
 
 
+class FakeQueue:
+    """A queue that already holds so many messages."""
+
+    def __init__(self, held: int) -> None:
+        self._held = held
+        self.sent: list[str] = []
+
+    def depth(self) -> int:
+        return self._held
+
+    def send(self, bodies: Sequence[str]) -> None:
+        self.sent += bodies
+
+
 Sweep = Callable[..., tuple[SweepReport, list[str]]]
 
 
@@ -55,10 +69,10 @@ Sweep = Callable[..., tuple[SweepReport, list[str]]]
 def sweep(store: DatedStore, ledger: Ledger) -> Sweep:
     """Sweeps at a moment; the report, and the messages it sent."""
 
-    def run(age: timedelta = MINUTE, at: datetime = NOON) -> tuple[SweepReport, list[str]]:
-        sent: list[str] = []
-        sweeper = Sweeper(store, ledger, BUCKETS, ENTITIES, sent.extend, lambda: at)
-        return sweeper.sweep(age), sent
+    def run(age: timedelta = MINUTE, at: datetime = NOON, depth: int = 0) -> tuple[SweepReport, list[str]]:
+        queue = FakeQueue(depth)
+        sweeper = Sweeper(store, ledger, BUCKETS, ENTITIES, queue, lambda: at)
+        return sweeper.sweep(age), queue.sent
 
     return run
 
@@ -202,6 +216,16 @@ def test_announcement_of_a_sweep_reads_like_one_of_eventbridge() -> None:
     )
 
 
+def test_sweep_leaves_alone_what_a_long_queue_holds(store: DatedStore, sweep: Sweep) -> None:
+    keys = [land(store, bronze_table(ORDERS, [an_order()], first=n)) for n in range(BACKLOG + 3)]
+    store.written = {key: NOON - MINUTE - timedelta(seconds=n) for n, key in enumerate(keys)}
+    report, sent = sweep(depth=BACKLOG + 1)
+    assert report.announced == (keys[-1], keys[-2])  # the oldest, as many as the queue cannot hold
+    assert (len(sent), report.left_for_later) == (2, BACKLOG + 1)
+    assert sweep(depth=10 * BACKLOG)[1] == []
+    assert len(sweep(depth=BACKLOG)[1]) == len(keys)  # a short queue proves nothing
+
+
 class QueueThatRefuses:
     def send_message_batch(self, **arguments: Any) -> dict[str, Any]:
         return {"Failed": [{"Id": "0", "Code": "InternalError"}]}
@@ -216,11 +240,15 @@ class QueueThatTakes:
         self.batches.append([entry["MessageBody"] for entry in Entries])
         return {}
 
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803
+        return {"Attributes": dict.fromkeys(AttributeNames, "4")}
+
 
 def test_queue_sends_in_batches_of_ten_and_tells_when_it_is_refused() -> None:
     sqs = QueueThatTakes()
     CheckQueue(sqs, "url").send([str(n) for n in range(21)])
     assert [len(batch) for batch in sqs.batches] == [10, 10, 1]
+    assert CheckQueue(sqs, "url").depth() == 8  # waiting, and in hand
     CheckQueue(sqs, "url").send([])
     assert len(sqs.batches) == 3
     with pytest.raises(LakeError, match="refused 1 announcements"):
