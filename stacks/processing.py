@@ -160,7 +160,9 @@ class ProcessingStack(NexusStack):
                 *self._storage.may_delete("silver"),
                 *self._storage.may_delete("quarantine"),
                 self._database.may_connect("sweep_bronze"),
-                statement("AnnounceAgain", ["sqs:SendMessage"], [self.queue.queue_arn]),
+                statement(
+                    "AnnounceAgain", ["sqs:GetQueueAttributes", "sqs:SendMessage"], [self.queue.queue_arn]
+                ),
             ],
             place=self._place,
         )

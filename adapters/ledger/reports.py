@@ -47,12 +47,26 @@ _POSITIONS = """
         where (v.log, v.topic, v.partition) = (p.log, p.topic, p.partition)) v on true
 """
 
+_STATE = """
+    select o.bronze_key, o.first_offset, o.end_offset, o.state, o.revision, r.contract_version,
+           array(select silver_key from revision s where s.object_id = o.id and s.state = 'committed'
+                 order by s.revision),
+           (select quarantine_key from revision q where q.object_id = o.id and q.state = 'committed'
+            order by q.revision desc limit 1), o.problem
+    from object o left join revision r on r.object_id = o.id and r.revision = o.revision
+"""
+
 
 @dataclass(frozen=True)
 class ObjectState:
-    """A Bronze object and what became of it; Quarantine is that of the newest committed revision."""
+    """A Bronze object and what became of it; Quarantine is that of the newest committed revision.
+
+    It holds offsets from `first_offset` up to, and without, `end_offset`.
+    """
 
     bronze_key: str
+    first_offset: int
+    end_offset: int
     state: str
     revision: int
     contract_version: str | None
@@ -154,18 +168,22 @@ def object_at(ledger: Ledger, position: Position) -> ObjectState | None:
 
 def object_state(ledger: Ledger, bronze_key: str) -> ObjectState | None:
     """What the ledger knows of a Bronze object."""
-    sql = """select o.bronze_key, o.state, o.revision, r.contract_version,
-               array(select silver_key from revision s where s.object_id = o.id and s.state = 'committed'
-                     order by s.revision),
-               (select quarantine_key from revision q where q.object_id = o.id and q.state = 'committed'
-                order by q.revision desc limit 1), o.problem
-             from object o left join revision r on r.object_id = o.id and r.revision = o.revision
-             where o.bronze_key = :key"""
-    found = ledger.read(lambda db: db.run(sql, key=bronze_key) or [])
-    if not found:
-        return None
-    key, state, revision, version, silver, quarantine, problem = found[0]
-    return ObjectState(key, state, revision, version, tuple(silver), quarantine, problem)
+    found = ledger.read(lambda db: db.run(f"{_STATE} where o.bronze_key = :key", key=bronze_key) or [])
+    return _state_of(found[0]) if found else None
+
+
+def objects_over(ledger: Ledger, first: Position, end: int) -> list[ObjectState]:
+    """Objects that hold any offset of `first`'s partition from there up to `end`, by offset."""
+    sql = f"""{_STATE} where o.log = :log and o.topic = :topic and o.partition = :partition
+              and o.first_offset < :end and o.end_offset > :first order by o.first_offset"""
+    place = {"log": first.log, "topic": first.topic, "partition": first.partition}
+    found = ledger.read(lambda db: db.run(sql, **place, first=first.offset, end=end) or [])
+    return [_state_of(row) for row in found]
+
+
+def _state_of(row: Sequence[Any]) -> ObjectState:
+    key, first, end, state, revision, version, silver, quarantine, problem = row
+    return ObjectState(key, first, end, state, revision, version, tuple(silver), quarantine, problem)
 
 
 def bronze_keys(ledger: Ledger) -> Mapping[str, str]:

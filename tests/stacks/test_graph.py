@@ -19,6 +19,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "processing": {"network", "storage", "catalog", "database"},
     "ingest": {"network", "storage", "catalog", "streaming", "database"},
     "orchestration": {"network", "storage", "catalog", "database"},
+    "canary": {"network", "storage", "catalog", "database", "ingest"},
     "observability": set(),
 }
 

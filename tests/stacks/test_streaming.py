@@ -240,3 +240,8 @@ def test_functions_of_the_deployment_may_do_their_one_thing(raw_templates: Compo
 
 def test_log_id_is_told_to_who_deploys(raw_templates: Compose, environment: str) -> None:
     assert streaming(raw_templates, environment)["Outputs"]["Log"]["Value"] == block(environment)["log"]
+
+
+def test_brokers_are_small_in_dev_and_of_the_newest_kind_in_production() -> None:
+    assert block("dev")["broker"] == "kafka.t3.small"
+    assert ".m7g." in block("prod")["broker"]
