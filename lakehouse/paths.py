@@ -169,6 +169,16 @@ def topic_of(entity: str, major: int) -> str:
     return f"{entity}.v{major}"
 
 
+def bronze_data_prefix(entity: str) -> str:
+    """Prefix of all data objects of an entity: what lies under `_loads/` is no data."""
+    return f"{entity}/year="
+
+
+def load_manifest_prefix(entity: str) -> str:
+    """Prefix of the manifests of an entity's batch files."""
+    return f"{entity}/_loads/"
+
+
 def bronze_day_prefix(entity: str, day: date) -> str:
     """Prefix under which an entity's Bronze objects of one UTC day lie."""
     return f"{entity}/{_day_path(day)}/"

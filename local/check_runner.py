@@ -142,7 +142,9 @@ def main() -> int:
         return 1
 
     def sweep(minimum_age: timedelta) -> None:
-        handler = sweep_bronze.build_handler(lambda: lambda: sweeper.sweep(minimum_age))
+        # of all ages means: nothing runs yet, and the lake may be one that this ledger has not seen the most of
+        everything = not minimum_age
+        handler = sweep_bronze.build_handler(lambda: lambda: sweeper.sweep(minimum_age, everything=everything))
         handler({}, LocalContext("sweep_bronze"))
 
     for handler in (check_rows, sweep_bronze):

@@ -30,7 +30,7 @@ _BATCH = 5
 _HIDDEN = Duration.minutes(30)
 # The function gives an object up after three failed attempts, and needs two receives more to say so.
 _RECEIVES = 5
-_SWEEP = Duration.minutes(15)  # it lists the whole of Bronze; no function runs longer
+_SWEEP = Duration.minutes(15)  # over an empty ledger it lists the whole of Bronze; no function runs longer
 
 
 class ProcessingStack(NexusStack):

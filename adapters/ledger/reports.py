@@ -186,10 +186,48 @@ def _state_of(row: Sequence[Any]) -> ObjectState:
     return ObjectState(key, first, end, state, revision, version, tuple(silver), quarantine, problem)
 
 
-def bronze_keys(ledger: Ledger) -> Mapping[str, str]:
-    """State of every Bronze object the ledger has heard of, by key."""
-    rows = ledger.read(lambda db: db.run("select bronze_key, state from object") or [])
+def bronze_keys(ledger: Ledger, prefix: str = "", start_after: str = "") -> Mapping[str, str]:
+    """State of every Bronze object the ledger has heard of, by key; or of those under a prefix, behind a key."""
+    sql = """select bronze_key, state from object
+             where starts_with(bronze_key, :prefix) and bronze_key collate "C" > :after"""
+    rows = ledger.read(lambda db: db.run(sql, prefix=prefix, after=start_after) or [])
     return dict(rows)
+
+
+def stuck_objects(ledger: Ledger) -> list[str]:
+    """Bronze keys of objects in state overlap or gone, in key order."""
+    sql = "select bronze_key from object where state in ('overlap', 'gone') order by 1"
+    return [row[0] for row in ledger.read(lambda db: db.run(sql) or [])]
+
+
+def accounted_until(ledger: Ledger) -> dict[str, int | None]:
+    """By entity, the first broker time (ms) of the oldest object behind which the ledger does not know everything.
+
+    Of each partition it is the last object before the first offset that is neither landed nor void: what the ledger
+    has not heard of was written after it. None: a partition's very beginning is not accounted for. Batch files, and
+    closed logs that are accounted for up to their end, have no say; an entity without any is not among them.
+    """
+    sql = """
+        with known as (
+            select p.*, (select r from unnest(p.landed + coalesce(v.ranges, '{}')) r order by lower(r) limit 1) as head
+            from partition_state p
+            left join lateral (
+                select range_agg(offsets) as ranges from void_now v
+                where (v.log, v.topic, v.partition) = (p.log, p.topic, p.partition)) v on true
+            where p.log !~ '^load-[0-9a-f]{16}$'
+        ), heads as (
+            select *, case when lower(head) = 0 then upper(head) else 0 end as until from known
+        )
+        select h.entity, (select first_broker_time from object o
+                          where (o.log, o.topic, o.partition) = (h.log, h.topic, h.partition)
+                            and o.state = 'committed' and o.end_offset <= h.until
+                          order by o.first_offset desc limit 1)
+        from heads h where h.closed_at is null or h.broker_end > h.until"""
+    found: dict[str, int | None] = {}
+    for entity, time in ledger.read(lambda db: db.run(sql) or []):
+        before = found.get(entity, time)
+        found[entity] = None if before is None or time is None else min(before, time)
+    return found
 
 
 def output_keys(ledger: Ledger) -> tuple[set[str], set[str]]:

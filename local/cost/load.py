@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lakehouse.catalog import load_entities
+from lambdas.sweep_bronze.sweep import DAYS_OF_NEW_LOGS
 from stacks.settings import Settings
 
 HOURS = 730  # of a month, as AWS counts
@@ -34,7 +35,6 @@ CANARY_SECONDS = 20  # of a run, beside the wait for an object that is old enoug
 SWEEPS_PER_DAY = 96
 LIST_SECONDS = 0.15  # of one page of a listing
 _PAGE = 1_000  # keys that S3 lists at once
-_LONGEST_SWEEP_S = 900
 RATES = (0, 1, 50, 2_000)
 
 
@@ -111,13 +111,14 @@ class Load:
 
     @property
     def pages_per_sweep(self) -> float:
-        """Pages that a sweep lists: all of Bronze, with what `KEPT_DAYS` brought."""
-        return math.ceil(self.objects_per_day * KEPT_DAYS / _PAGE)
+        """Pages that a sweep lists: of each entity its manifests, and the objects of the days it looks at."""
+        entities = len(load_entities())
+        return 2 * entities + self.objects_per_day * DAYS_OF_NEW_LOGS / _PAGE
 
     @property
     def sweep_seconds(self) -> float:
         """Seconds that sweeps run in a month."""
-        return self.sweeps * min(_LONGEST_SWEEP_S, 2 + self.pages_per_sweep * LIST_SECONDS)
+        return self.sweeps * (2 + self.pages_per_sweep * LIST_SECONDS)
 
     def queries_per_day(self, orchestrated: bool) -> float:
         """Athena's statements of a day: Gold's, where Airflow builds it, and the analysts'."""

@@ -13,7 +13,7 @@ from adapters.objects import Stored
 from lakehouse.announcements import NotForUs, ObjectCreated, announcement, parse_announcement
 from lakehouse.catalog import load_entities
 from lakehouse.errors import LakeError, SettingsError
-from lakehouse.paths import LoadManifestKey, load_log
+from lakehouse.paths import BronzeKey, LoadManifestKey, load_log
 from lambdas.check_rows.object_check import ObjectCheck
 from lambdas.sweep_bronze import handler as sweep_bronze
 from lambdas.sweep_bronze.queue import CheckQueue
@@ -29,6 +29,9 @@ ENTITIES = load_entities()
 ORDERS = ENTITIES["orders"]
 SHA = "0123456789abcdef" * 4
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+ANY_AGE = timedelta(0)
+AS_OF = int((NOON - 100 * DAY).timestamp() * 1000)
 
 
 class DatedStore(FakeObjectStore):
@@ -37,9 +40,12 @@ class DatedStore(FakeObjectStore):
     def __init__(self) -> None:
         super().__init__()
         self.written: dict[str, datetime] = {}
+        self.listed: dict[str, list[str]] = {}  # keys that the last listing of a prefix gave
 
     def keys(self, bucket: str, prefix: str, start_after: str = "") -> Iterator[Stored]:
+        listed = self.listed[prefix] = list[str]()
         for stored in super().keys(bucket, prefix, start_after):
+            listed.append(stored.key)
             yield replace(stored, modified=self.written.get(stored.key, NOON))
 
 
@@ -69,10 +75,12 @@ Sweep = Callable[..., tuple[SweepReport, list[str]]]
 def sweep(store: DatedStore, ledger: Ledger) -> Sweep:
     """Sweeps at a moment; the report, and the messages it sent."""
 
-    def run(age: timedelta = MINUTE, at: datetime = NOON, depth: int = 0) -> tuple[SweepReport, list[str]]:
+    def run(
+        age: timedelta = MINUTE, at: datetime = NOON, depth: int = 0, everything: bool = False
+    ) -> tuple[SweepReport, list[str]]:
         queue = FakeQueue(depth)
         sweeper = Sweeper(store, ledger, BUCKETS, ENTITIES, queue, lambda: at)
-        return sweeper.sweep(age), queue.sent
+        return sweeper.sweep(age, everything=everything), queue.sent
 
     return run
 
@@ -138,12 +146,65 @@ def test_sweep_reports_what_is_stuck_and_what_is_missing(
     assert sweep(timedelta(0))[0] == SweepReport(stuck=(rival,), missing=(whole,))
 
 
+# --- where it begins
+
+
+def land_on(store: DatedStore, days_ago: int, first: int, log: str = "kafka-1") -> str:
+    """An object of one row, its day so many before NOON's."""
+    time = int((NOON - days_ago * DAY).timestamp() * 1000)
+    table = bronze_table(ORDERS, [an_order()], first=first, log=log)
+    return land(store, table, log=log, first_broker_time=time)
+
+
+def test_sweep_begins_at_the_day_of_the_oldest_hole(store: DatedStore, ledger: Ledger, sweep: Sweep) -> None:
+    keys = [land_on(store, days_ago, first) for first, days_ago in enumerate((90, 80, 70, 60, 0))]
+    known = [key for key in keys if key != keys[2]]
+    check(store, ledger, [an_announcement(key) for key in known])
+    assert sweep(ANY_AGE)[0].announced == (keys[2],)
+    assert min(store.listed["orders/year="]) > str(
+        BronzeKey.parse(keys[0])
+    )  # the days before are not looked at
+    check(store, ledger, [an_announcement(keys[2])])
+    assert sweep(ANY_AGE) == (SweepReport(), [])
+    assert store.listed["orders/year="] == [keys[4]]
+    store.delete(BUCKETS.bronze, keys[0])
+    assert sweep(ANY_AGE)[0].missing == ()
+    assert sweep(ANY_AGE, everything=True)[0].missing == (keys[0],)
+
+
+def test_sweep_looks_for_logs_that_the_ledger_never_heard_of(
+    store: DatedStore, ledger: Ledger, sweep: Sweep
+) -> None:
+    check(store, ledger, [an_announcement(land_on(store, 0, 0))])
+    new, old = land_on(store, 2, 0, log="kafka-2"), land_on(store, 9, 0, log="kafka-3")
+    assert sweep(ANY_AGE)[0].announced == (new,)
+    assert sweep(ANY_AGE, everything=True)[0].announced == (old, new)
+
+
+def test_sweep_looks_everywhere_while_a_beginning_is_missing(
+    store: DatedStore, ledger: Ledger, sweep: Sweep
+) -> None:
+    first, second = land_on(store, 50, 0), land_on(store, 40, 1)
+    assert set(sweep(ANY_AGE)[0].announced) == {first, second}  # an empty ledger knows no beginning
+    check(store, ledger, [an_announcement(second)])
+    assert sweep(ANY_AGE)[0].announced == (first,)
+
+
+def test_sweep_finds_the_rows_of_an_old_load(store: DatedStore, ledger: Ledger, sweep: Sweep) -> None:
+    recent = bronze_table(ENTITIES["products"], [a_row("products")], log="kafka-1")
+    check(store, ledger, [an_announcement(land(store, recent, entity="products", log="kafka-1"))])
+    put_manifest(store, 2)
+    table = bronze_table(ENTITIES["products"], [a_row("products")] * 2, all_text=True, log=load_log(SHA))
+    key = land(store, table, entity="products", log=load_log(SHA), first_broker_time=AS_OF)
+    assert sweep(ANY_AGE)[0].announced == (key,)
+
+
 # --- loads
 
 
 def put_manifest(store: FakeObjectStore, records: int) -> str:
     key = str(LoadManifestKey("products", SHA))
-    store.put(BUCKETS.bronze, key, json.dumps({"records": records}).encode())
+    store.put(BUCKETS.bronze, key, json.dumps({"records": records, "as_of": AS_OF}).encode())
     return key
 
 

@@ -113,6 +113,18 @@ STREAMING = [
         "test_streaming::test_every_entity_has_a_topic_of_three_replicas",
     ),
     Defect(
+        "a deployment waits an hour for its guard",
+        "streaming",
+        drop("Custom::ChangeGuard", "ServiceTimeout"),
+        "test_app::test_stacks_custom_resources_are_answered_in_time_by_functions_of_ours",
+    ),
+    Defect(
+        "the guard does not see what becomes of a topic",
+        "streaming",
+        put("Custom::ChangeGuard", "Things", {}),
+        "test_streaming::test_every_topic_waits_for_the_guard_that_sees_what_it_will_become",
+    ),
+    Defect(
         "the cluster is deleted with its stack",
         "streaming",
         unkept(CLUSTER),

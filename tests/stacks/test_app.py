@@ -36,6 +36,14 @@ PRECIOUS = {
     "AWS::RDS::DBInstance",
     "AWS::S3::Bucket",
 }
+# Which function of ours stands behind a custom resource.
+ANSWERS = {
+    "Custom::ChangeGuard": "guard_change",
+    "Custom::KafkaBrokers": "find_brokers",
+    "Custom::LedgerSchema": "migrate_ledger",
+    "Custom::PlacedFiles": "place_files",
+    "Custom::SchemasAvailable": "check_schemas",
+}
 # The most characters AWS takes in a name, by type and property.
 LENGTHS = {
     ("AWS::S3::Bucket", "BucketName"): 63,
@@ -216,6 +224,34 @@ def test_stacks_functions_are_alike(raw_templates: Compose, environment: str) ->
             assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"]), name
             assert properties["Description"]
             assert "LogGroup" in properties["LoggingConfig"]
+
+
+def test_stacks_custom_resources_are_answered_in_time_by_functions_of_ours(
+    raw_templates: Compose, environment: str
+) -> None:
+    """Without a limit CloudFormation waits an hour for a function that cannot answer."""
+    found = raw_templates(environment)
+    functions = {
+        name: resource["Properties"]
+        for _, name, resource in every_resource(found)
+        if resource["Type"] == "AWS::Lambda::Function"
+    }
+    for stack, name, resource in every_resource(found):
+        if resource["Type"].startswith("Custom::"):
+            properties = resource["Properties"]
+            token = text_of(properties["ServiceToken"])  # of this stack, or published by another
+            [function] = [one for id_, one in functions.items() if id_ in token]
+            assert function["Handler"].split(".")[1] == ANSWERS[resource["Type"]], f"{stack}.{name}"
+            assert function["Timeout"] < int(properties["ServiceTimeout"]) <= 600, f"{stack}.{name}"
+
+
+def test_stacks_functions_wait_for_their_rights(raw_templates: Compose, environment: str) -> None:
+    """AWS refuses a function in a network whose role may not make interfaces there yet."""
+    for template in raw_templates(environment).values():
+        for name, resource in template["Resources"].items():
+            if resource["Type"] == "AWS::Lambda::Function":
+                waits = {template["Resources"][id_]["Type"] for id_ in resource["DependsOn"]}
+                assert "AWS::IAM::Policy" in waits, name
 
 
 def test_stacks_logs_have_an_end(raw_templates: Compose, environment: str) -> None:

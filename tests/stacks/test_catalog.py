@@ -160,6 +160,8 @@ def test_catalog_schemas_are_one_per_topic_and_compatible(raw_templates: Compose
     assert {(s["DataFormat"], s["Compatibility"]) for s in found} == {("PROTOBUF", "BACKWARD")}
     registry = only(resources(catalog(raw_templates, environment), "AWS::Glue::Registry"))
     assert registry["Name"] == f"keystone-nexus-{environment}"
+    [name] = resources(catalog(raw_templates, environment), "AWS::Glue::Registry")
+    assert {text_of(schema["Registry"]["Arn"]) for schema in found} == {f"{name}.Arn"}
 
 
 def test_catalog_deployment_asks_for_every_version(raw_templates: Compose, environment: str) -> None:

@@ -212,6 +212,12 @@ def test_properties_are_written_in_one_order() -> None:
     assert as_text({"b": "2", "a": "1"}) == "a=1\nb=2"
 
 
+def test_brokers_asked_for_are_those_of_this_cluster(raw_templates: Compose, environment: str) -> None:
+    template = streaming(raw_templates, environment)
+    [name] = resources(template, "AWS::MSK::Cluster")
+    assert text_of(only(resources(template, "Custom::KafkaBrokers"))["ClusterArn"]) == f"{name}.Arn"
+
+
 def test_brokers_are_asked_for_again_when_there_are_more(raw_templates: Compose) -> None:
     one, two = (
         only(

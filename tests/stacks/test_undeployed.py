@@ -16,6 +16,8 @@ RULES = [
     test_app.test_stacks_names_fit,
     test_app.test_stacks_use_no_function_that_cdk_brings_along,
     test_app.test_stacks_functions_are_alike,
+    test_app.test_stacks_functions_wait_for_their_rights,
+    test_app.test_stacks_custom_resources_are_answered_in_time_by_functions_of_ours,
     test_app.test_stacks_hold_no_secret_but_the_one_of_the_document,
     test_graph.test_graph_has_no_edge_but_the_allowed,
     test_graph.test_graph_is_in_the_order_of_deployment,
