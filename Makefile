@@ -1,7 +1,7 @@
 # `make` prints what there is. Setting up needs Python 3.11+ (with venv) and make; the rest comes into .venv.
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-kafka kafka faults check fix lock generate golden bench setup setup-dev clean assets synth cost \
-	bootstrap diff deploy smoke sleep wake destroy stack-docs released-templates
+	bootstrap diff deploy rehearse smoke sleep wake destroy stack-docs released-templates
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -98,6 +98,9 @@ diff: synth ## what a deployment of ENV would change; stops where something that
 # The CLI asks a person before it widens permissions; in a workflow nobody is there to be asked.
 deploy: setup-dev node_modules/.bin/cdk ## all stacks of ENV
 	@$(CDK) deploy --all -c env=$(ENV) --no-notices $(if $(CI),--require-approval never) $(ARGS)
+
+rehearse: assets node_modules/.bin/cdk ## every stack of ENV by the real command line into a local AWS, and events through it
+	@$(PY) -m local.rehearsal $(ENV)
 
 smoke: setup-dev ## what only the account of ENV can prove: the canary's run and first proofs, in one table
 	@$(PY) -m local.smoke $(ENV) $(ARGS)

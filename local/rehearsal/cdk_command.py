@@ -3,13 +3,16 @@
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from lakehouse.errors import InputError, NexusError
+from local.processes import Child, Command, spawn
 from local.rehearsal.findings import require
 from stacks.settings import Settings
 
@@ -57,55 +60,42 @@ class Cdk:
 
     def deploy_again(self, *arguments: str) -> str:
         """Synthesized anew, nothing changes."""
-        said = self.run("deploy", *arguments)
+        said = self.run("deploy", *arguments, log="deploy-again")
         done = re.findall(r"^ *✅ .*$", said, re.MULTILINE)
         changed = [line.strip() for line in done if "(no changes)" not in line]
         require(done and not changed, f"it changed something: {changed}")
         return f"{len(done)} stacks without changes, synthesized anew"
 
     def diff(self) -> str:
-        """Fails by itself where there is a difference."""
-        said = self.run("diff", "--fail", "--method=template")
-        return re.findall(r"Number of stacks with differences: \d+", said)[-1]
+        """Of what the second deployment synthesized, as `make diff` does; it fails where there is a difference."""
+        said = self.run("diff", "--fail", "--method=template", "--app", str(self.folder / "cdk.out"))
+        told = re.search(r"Number of stacks with differences: \d+", said)
+        return told.group() if told else "no differences"
 
     def _empty(self) -> Path:
         folder = self.folder / "empty"
         folder.mkdir(exist_ok=True)
         return folder
 
-    def run(self, what: str, *arguments: str, cwd: Path = ROOT) -> str:
+    def run(self, what: str, *arguments: str, cwd: Path = ROOT, log: str = "") -> str:
         """Runs `cdk <what> …`; what it said. CommandFailed unless it ended well."""
         context = ("-c", f"env={self.environment}", "-c", f"account={self.account}")
-        command = [
-            str(CDK),
-            what,
-            *arguments,
+        common = (
             "--no-build",  # `make rehearse` has built the assets, with whatever network there is
             "--no-notices",
             "--no-color",
             "--output",
             str(self.folder / "cdk.out"),
-            *context,
-        ]
-        log = self.folder / "logs" / f"cdk-{what}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output:
-            ended = subprocess.run(
-                command,
-                cwd=cwd,
-                env=self._surroundings(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=WITHIN_S,
-                check=False,
-            )
-        said = log.read_text("utf-8", "replace")
-        if ended.returncode:
+        )
+        command = (str(CDK), what, *arguments, *common, *context)
+        child = spawn(Command(f"cdk-{log or what}", command, self._surroundings(), cwd), self.folder / "logs")
+        code = _wait(child)
+        said = child.log.read_text("utf-8", "replace")
+        if code:
             last = "\n".join(said.splitlines()[-LINES_SHOWN:])
             raise CommandFailed(
-                f"`cdk {what}` ended with {ended.returncode}. Mend what it says and rehearse again; the end of "
-                f"{log}:\n{last}"
+                f"`cdk {what}` ended with {code}: mend what it says, and rehearse again\n"
+                f"the end of {child.log}:\n{last}"
             )
         return said
 
@@ -123,6 +113,20 @@ class Cdk:
             "CDK_DISABLE_VERSION_CHECK": "true",
             **aws_surroundings(self.endpoint, self.region, home),
         }
+
+
+def _wait(child: Child) -> int:
+    """Its exit code. Whatever happens meanwhile, nothing of it is left: the app that it runs, and the app's Node."""
+    try:
+        return child.process.wait(WITHIN_S)
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed(
+            f"{child.name} has not ended within {WITHIN_S:g} s: look at {child.log}"
+        ) from error
+    finally:
+        with suppress(ProcessLookupError, PermissionError):  # all of it has ended (macOS: PermissionError)
+            os.killpg(child.pid, signal.SIGKILL)
+        child.process.wait()
 
 
 def aws_surroundings(endpoint: str, region: str, home: Path) -> dict[str, str]:

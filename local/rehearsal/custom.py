@@ -1,4 +1,4 @@
-"""What CloudFormation does for a custom resource: calls its function, and waits for the answer at an address of its own.
+"""What CloudFormation does for a custom resource: calls its function, and takes the answer at an address of its own.
 
 The function is the deployed one; it answers by a PUT to the ResponseURL, or the stack fails.
 """
@@ -25,10 +25,12 @@ def answer_of(wanted: Wanted) -> Mapping[str, Any]:
     if entry is None:
         raise TemplateRefused(f"{wanted.logical_id}: {token} is no function of these stacks")
     deployed = fetch(home.client("lambda"), home.client("s3"), entry, home.folder)
-    more = {"NEXUS_LEDGER_URL": home.ledger_url} if "NEXUS_LEDGER_HOST" in deployed.environment else {}
+    # only the owner of the ledger's database is told of the secret with its password
+    owner = any(name.endswith("_LEDGER_SECRET") for name in deployed.environment)
+    more = {"NEXUS_LEDGER_URL": home.ledger_url} if owner else {}
     with Address() as address, Running(deployed, home.folder, home.endpoint, home.region, more) as function:
         function.call(_event(wanted, address.url))
-        return _checked(address.answer(), wanted)
+        return checked(address.answer(), wanted)
 
 
 def _event(wanted: Wanted, url: str) -> Mapping[str, Any]:
@@ -40,24 +42,27 @@ def _event(wanted: Wanted, url: str) -> Mapping[str, Any]:
         "RequestId": str(uuid.uuid4()),
         "LogicalResourceId": wanted.logical_id,
         "ResourceType": wanted.type,
-        "ResourceProperties": _as_text(wanted.properties()),
+        "ResourceProperties": as_text(wanted.properties()),
     }
 
 
-def _as_text(value: Any) -> Any:
+def as_text(value: Any) -> Any:
     """Numbers and truth values reach a function as text, as CloudFormation sends them."""
     if isinstance(value, Mapping):
-        return {name: _as_text(one) for name, one in value.items()}
+        return {name: as_text(one) for name, one in value.items()}
     if isinstance(value, list):
-        return [_as_text(one) for one in value]
+        return [as_text(one) for one in value]
     if isinstance(value, bool):
         return str(value).lower()
     return value if isinstance(value, str) else str(value)
 
 
-def _checked(body: bytes | None, wanted: Wanted) -> Mapping[str, Any]:
+def checked(body: bytes | None, wanted: Wanted) -> Mapping[str, Any]:
+    """The answer, if it is one that CloudFormation takes and that says SUCCESS; TemplateRefused otherwise."""
     if body is None:
-        raise TemplateRefused(f"{wanted.logical_id}: its function ended without an answer: AWS would wait for an hour")
+        raise TemplateRefused(
+            f"{wanted.logical_id}: its function ended without an answer: AWS would wait for an hour"
+        )
     if len(body) > _MOST_BYTES:
         raise TemplateRefused(f"{wanted.logical_id}: an answer of {len(body)} bytes; AWS takes {_MOST_BYTES}")
     answer: Mapping[str, Any] = json.loads(body)
@@ -78,7 +83,7 @@ class Address:
                 self.send_response(200)
                 self.end_headers()
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
                 """Say nothing."""
 
         self._answers = answers

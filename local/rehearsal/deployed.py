@@ -1,4 +1,4 @@
-"""Runs what was deployed: a function's package from the bucket of assets, with its environment, in a process of its own.
+"""Runs what was deployed: a package from the bucket of assets, with its function's environment, in its own process.
 
 Only the ledger's address is another one. The runtime's Python is 3.13 on arm64; here it is whatever runs this.
 """
@@ -24,11 +24,12 @@ from lakehouse.errors import RuntimeFault
 from local.processes import tail
 from local.rehearsal.cdk_command import aws_surroundings
 from local.rehearsal.journal import Entry
-from local.rehearsal.moto_gaps import AWS_LAYERS
 
 _PROCESS = Path(__file__).with_name("function_process.py")
 # What functions find without bringing it: in Lambda's runtime, and in AWS's own layer for pandas
 RUNTIME = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
+# Which of them AWS publishes, in which version and region, only AWS knows
+AWS_LAYERS = ":336392948345:layer:AWSSDKPandas-"
 PANDAS_LAYER = ("numpy", "pyarrow")  # and much more, which we do not use
 _END_S = 10.0  # a function that does nothing ends at once
 
@@ -108,7 +109,9 @@ class Running:
         line = self._answers.readline()
         told = json.loads(line) if line else {"error": "it ended, or took longer than its timeout"}
         if "error" in told:
-            raise RuntimeFault(f"{self._deployed.name}: {told['error']}. The end of {self.log}:\n{tail(self.log)}")
+            raise RuntimeFault(
+                f"{self._deployed.name}: {told['error']}. The end of {self.log}:\n{tail(self.log)}"
+            )
         return told["answer"]
 
     def _about(self, folder: Path) -> Mapping[str, Any]:

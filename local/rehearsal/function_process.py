@@ -1,4 +1,4 @@
-"""A function's process, as Lambda would have one: its package first on the path, then what the runtime and layers bring.
+"""A function's process, as Lambda has one: its package first on the path, then what runtime and layers bring.
 
 Run by path with `python -I -S`, so that nothing of this repository or of what is installed here can be imported unless
 it was deployed, or listed. Events come as lines of JSON on stdin, answers go as lines of JSON to the descriptor that is
@@ -13,12 +13,14 @@ import sys
 import time
 import traceback
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 
 class Context:
     """What a function is told of itself."""
 
-    def __init__(self, about: dict) -> None:
+    def __init__(self, about: dict[str, Any]) -> None:
         self.function_name = about["name"]
         self.function_version = "$LATEST"
         self.invoked_function_arn = about["arn"]
@@ -31,11 +33,11 @@ class Context:
         return max(0, int((self._ends - time.monotonic()) * 1000))
 
 
-def call(handler: object, line: str, about: dict) -> dict:
+def call(handler: Callable[[Any, Context], Any], line: str, about: dict[str, Any]) -> dict[str, Any]:
     """What it answers, or how it failed."""
     signal.alarm(about["timeout"])  # SIGALRM ends the process, as the end of its time does on AWS
     try:
-        return {"answer": handler(json.loads(line), Context(about))}  # type: ignore[operator]
+        return {"answer": handler(json.loads(line), Context(about))}
     except Exception as error:  # noqa: BLE001 - the outermost of a function
         traceback.print_exc()
         return {"error": f"{type(error).__name__}: {error}"}

@@ -1,4 +1,4 @@
-"""Generated Bronze objects, made and put by the product's own writer: batch files of a small shop, and a stream's end."""
+"""Generated Bronze objects, by the product's own writer: files of a small shop, and objects of a stream."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def land_stream(
 
 def _records(entity: Entity, schema_version_id: str, at: datetime) -> Sequence[Record]:
     header, table, millis = frame_header(schema_version_id), FieldTable.of(entity), int(at.timestamp() * 1000)
-    whole = [{}] * GOOD
+    whole: list[dict[str, str]] = [{}] * GOOD
     broken = [{"order_status": "tweeting"}, {"customer_id": "nobody"}]
     values = [
         header + encode(table, {**_order(number, at), **changes})

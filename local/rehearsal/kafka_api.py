@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from moto.kafka import urls
-from moto.kafka.models import FakeKafkaCluster
+from moto.kafka.models import FakeKafkaCluster, KafkaBackend
 from moto.kafka.responses import KafkaResponse
 
 from local.moto_hooks import Hook, Original
@@ -33,12 +33,33 @@ def install() -> None:
 
 
 def hooks() -> tuple[Hook, ...]:
-    """A cluster's ARN as AWS makes it: name and incarnation are parts of the ARNs of its topics and groups."""
-    return (Hook(FakeKafkaCluster, "_generate_arn", _cluster_arn),)
+    """A cluster's ARN as AWS makes it, and all of its properties, of which moto keeps three."""
+    return (
+        Hook(FakeKafkaCluster, "_generate_arn", _cluster_arn),
+        Hook(KafkaBackend, "create_cluster_v2", _keep_all),
+    )
 
 
-def _cluster_arn(_original: Original, cluster: FakeKafkaCluster) -> str:
-    whole: str = _original(cluster)
+_KEPT = {
+    "clientAuthentication": "client_authentication",
+    "configurationInfo": "configuration_info",
+    "encryptionInfo": "encryption_info",
+    "enhancedMonitoring": "enhanced_monitoring",
+    "loggingInfo": "logging_info",
+    "openMonitoring": "open_monitoring",
+}
+
+
+def _keep_all(original: Original, backend: KafkaBackend, **wanted: Any) -> Any:
+    made = original(backend, **wanted)
+    for name, attribute in _KEPT.items():
+        setattr(backend.clusters[made[0]], attribute, (wanted["provisioned"] or {}).get(name))
+    return made
+
+
+def _cluster_arn(original: Original, cluster: FakeKafkaCluster) -> str:
+    """Name and incarnation are parts of the ARNs of its topics and groups."""
+    whole: str = original(cluster)
     begin, incarnation = whole.rsplit("/", 1)
     return f"{begin}/{cluster.cluster_name}/{incarnation}-1"
 
@@ -53,7 +74,11 @@ def _create_configuration(response: Any) -> str:
     name = response._get_param("name")
     arn = f"arn:aws:kafka:{response.region}:{response.current_account}:configuration/{name}/1"
     revision = {"revision": 1, "creationTime": "2020-01-01T00:00:00Z"}
-    _configurations[arn] = {**revision, "arn": arn, "serverProperties": response._get_param("serverProperties")}
+    _configurations[arn] = {
+        **revision,
+        "arn": arn,
+        "serverProperties": response._get_param("serverProperties"),
+    }
     return json.dumps({"arn": arn, "name": name, "state": "ACTIVE", "latestRevision": revision})
 
 
@@ -93,5 +118,3 @@ def _brokers(response: Any) -> str:
         for number in range(1, cluster.number_of_broker_nodes + 1)
     ]
     return json.dumps({"bootstrapBrokerStringSaslIam": ",".join(hosts)})
-
-

@@ -38,12 +38,18 @@ class Mapped:
     @classmethod
     def of(cls, scene: Scene) -> "Mapped":
         """As the event source mapping says. NotAsPromised when it is not what partial answers need."""
-        alias = f"{scene.names.function('check_rows')}:{scene.names.check_alias}"
-        [entry] = scene.of_type("AWS::Lambda::EventSourceMapping")
-        mapping = scene.client("lambda").get_event_source_mapping(UUID=entry.physical_id)
-        require(mapping["FunctionArn"].endswith(f":{alias}"), f"the queue feeds {mapping['FunctionArn']}, not {alias}")
+        functions, [entry] = scene.client("lambda"), scene.of_type("AWS::Lambda::EventSourceMapping")
+        mapping = functions.get_event_source_mapping(UUID=entry.physical_id)
+        name, alias = scene.names.function("check_rows"), scene.names.check_alias
+        # moto tells the version that the alias names, AWS the alias
+        version = functions.get_alias(FunctionName=name, Name=alias)["FunctionVersion"]
+        fed = mapping["FunctionArn"]
+        require(
+            fed.endswith((f":{name}:{alias}", f":{name}:{version}")),
+            f"the queue feeds {fed}, not {name}:{alias}",
+        )
         require(mapping["State"] == "Enabled", f"the queue's mapping is {mapping['State']}")
-        answers = mapping.get("FunctionResponseTypes") or entry.properties["FunctionResponseTypes"]
+        answers = mapping.get("FunctionResponseTypes")
         require(answers == ["ReportBatchItemFailures"], f"partial answers would not be read: {answers}")
         sqs = scene.client("sqs")
         url = sqs.get_queue_url(QueueName=mapping["EventSourceArn"].split(":")[-1])["QueueUrl"]
@@ -106,8 +112,13 @@ class Life:
         mapped.sqs.send_message(QueueUrl=mapped.url, MessageBody=_NONSENSE)
         with self._running("check_rows", self._scene.names.check_alias) as function:
             done, failed = mapped.run(function)
-            require(done == objects, f"{done} announcements for {objects} objects came through rule and queue")
-            require([m["Body"] for m in failed] == [_NONSENSE], f"{len(failed)} messages failed, not the one: {failed}")
+            require(
+                done == objects, f"{done} announcements for {objects} objects came through rule and queue"
+            )
+            require(
+                [m["Body"] for m in failed] == [_NONSENSE],
+                f"{len(failed)} messages failed, not the one: {failed}",
+            )
             self._redrive(function, failed[0])
         return f"{done} announcements through rule and queue, taken in batches of {mapped.batch}; nonsense set aside"
 
@@ -115,7 +126,9 @@ class Life:
         """A message that fails as often as it may goes to the queue of dead letters, by the queue's own doing."""
         mapped, receipt = self._way(), message["ReceiptHandle"]
         for _ in range(mapped.attempts):
-            mapped.sqs.change_message_visibility(QueueUrl=mapped.url, ReceiptHandle=receipt, VisibilityTimeout=0)
+            mapped.sqs.change_message_visibility(
+                QueueUrl=mapped.url, ReceiptHandle=receipt, VisibilityTimeout=0
+            )
             _, failed = mapped.run(function)
             if not failed:
                 break
@@ -139,7 +152,9 @@ class Life:
         with self._running("check_rows", scene.names.check_alias) as function:
             done, failed = mapped.run(function)
         require((done, failed) == (1, []), f"{done} done and {len(failed)} failed of one announced again")
-        return "one announcement thrown away: the deployed sweep announced the object again, and it was checked"
+        return (
+            "one announcement thrown away: the deployed sweep announced the object again, and it was checked"
+        )
 
     def balance(self) -> str:
         """What the product's own reports say: every row in Silver or in Quarantine, by count and by hash sum."""

@@ -107,6 +107,7 @@ def _open_account(endpoint: str, settings: Settings) -> str:
 @contextmanager
 def _ledger(folder: Path) -> Iterator[RehearsalLedger]:
     server = start_postgres(folder / "pg", folder / "logs")
+    sys.stderr.writelines(f"{note}\n" for note in server.notes)
     try:
         yield RehearsalLedger(server)
     finally:
@@ -134,7 +135,7 @@ def _local_aws(folder: Path, ledger_url: str, region: str) -> Iterator[str]:
 
 
 def rehearse(environment: str, tell: Tell) -> tuple[list[Finding], float]:
-    """Findings and seconds. What it wrote is removed when nothing failed, and else left for a look."""
+    """Findings and seconds. What it wrote is removed, unless something failed: then it is left for a look."""
     started = time.monotonic()
     rehearsal = Rehearsal(environment, tell)
     folder = Path(tempfile.mkdtemp(prefix=f"nexus-rehearsal-{environment}-"))
@@ -142,8 +143,9 @@ def rehearse(environment: str, tell: Tell) -> tuple[list[Finding], float]:
         rehearsal.run(folder)
     except NexusError as error:
         rehearsal.findings.append(Finding("the rehearsal itself", "failed", str(error)))
-    if any(finding.state == "failed" for finding in rehearsal.findings):
-        rehearsal.findings.append(Finding("logs", "failed", f"all of them are in {folder}"))
-    else:
-        shutil.rmtree(folder)
+    finally:
+        if any(finding.state == "failed" for finding in rehearsal.findings):
+            rehearsal.findings.append(Finding("logs", "failed", f"all of them are in {folder}"))
+        else:
+            shutil.rmtree(folder)
     return rehearsal.findings, time.monotonic() - started

@@ -47,7 +47,9 @@ def serve(folder: Path, port_file: Path, region: str, ledger_url: str) -> None:
     kafka_api.install()
     moto_gaps.install()
     engine = Engine(home, journal)
-    moto_hooks.install((*engine.hooks(), *object_events.hooks(), *kafka_api.hooks(), *moto_gaps.hooks(), FASTER))
+    moto_hooks.install(
+        (*engine.hooks(), *object_events.hooks(), *kafka_api.hooks(), *moto_gaps.hooks(), FASTER)
+    )
 
     def stop(_signum: int, _frame: FrameType | None) -> None:
         threading.Thread(target=server.shutdown).start()  # it waits for this very thread otherwise

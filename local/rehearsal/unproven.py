@@ -9,16 +9,28 @@ from local.rehearsal.wanted import TemplateRefused
 # Whatever is deployed, by subject. The names in quotes are lines of the table of `make smoke`.
 ALWAYS: tuple[tuple[str, str], ...] = (
     ("what buckets and keys refuse", 'nobody is refused anything here: smoke "Bronze refuses overwriting"'),
-    ("what roles may do", 'every call is allowed here: smoke "events checked" and "verdicts" run with the real roles'),
+    (
+        "what roles may do",
+        'every call is allowed here: smoke "events checked" and "verdicts" run with the real roles',
+    ),
     ("who reaches whom", 'no network is here: smoke "events acknowledged" goes through groups and balancer'),
     ("certificate and TLS of the edge", 'smoke "certificate" and "events acknowledged"'),
     ("Kafka's brokers", 'none runs here: smoke "topics lose nothing" and "events checked"'),
     ("hosts install and become healthy", "first deployment, stack ingest: it waits for their signals"),
     ("functions in Python 3.13 on arm64", 'smoke "events checked"; here they ran in this machine\'s Python'),
-    ("AWS's layer of this version", "first deployment, stack database: Lambda refuses a version that is not there"),
+    (
+        "AWS's layer of this version",
+        "first deployment, stack database: Lambda refuses a version that is not there",
+    ),
     ("tokens and TLS of the ledger", 'smoke "ledger is private" and "events checked"'),
-    ("PostgreSQL of RDS", "first deployment, stack database: the migration runs there, here on PostgreSQL 18"),
-    ("compatible schema versions", 'first deployment, stack catalog: the registry compares; smoke "schema versions"'),
+    (
+        "PostgreSQL of RDS",
+        "first deployment, stack database: the migration runs there, here on PostgreSQL 18",
+    ),
+    (
+        "compatible schema versions",
+        'first deployment, stack catalog: the registry compares; smoke "schema versions"',
+    ),
     ("Athena's SQL and limits", 'smoke "analysts\' workgroup", and the named queries of docs/deploy.md'),
     ("alarms fire and reach somebody", 'smoke "alarms reach somebody" and "alarms"'),
     ("going back on an alarm", "the second deployment: CodeDeploy moves the alias in steps"),
@@ -34,9 +46,21 @@ UNHELD: dict[tuple[str, str], str] = {
     ("AWS::CloudWatch::Dashboard", "Tags"): "first deployment, stack observability",
     ("AWS::ECR::Repository", _ALL): "CDK's own, we have no images",
     ("AWS::KMS::Key", "PendingWindowInDays"): "docs/deploy.md, back to an empty account",
+    (
+        "AWS::Lambda::Function",
+        "LoggingConfig",
+    ): "first deployment, stack database: what the migration says is there",
     ("AWS::RDS::DBInstance", _ALL): "docs/deploy.md, sleep and wake",
+    ("AWS::RDS::DBProxy", "DefaultAuthScheme"): 'smoke "events checked": functions sign in through the proxy',
     ("AWS::S3::Bucket", "AccessControl"): "CDK's own bucket",
-    ("AWS::S3::Bucket", "LoggingConfiguration"): "first deployment, a day later: access logs in the bucket of logs",
+    (
+        "AWS::S3::Bucket",
+        "LoggingConfiguration",
+    ): "first deployment, a day later: access logs in the bucket of logs",
+    (
+        "AWS::S3::Bucket",
+        "NotificationConfiguration",
+    ): "Bronze's by the events above; Landing's by its first load",
     ("AWS::SSM::Association", _ALL): 'first deployment: metrics of hosts on the dashboard; smoke "alarms"',
     ("AWS::SSM::Document", "UpdateMethod"): "the second deployment",
 }
@@ -51,7 +75,9 @@ def not_proven(entries: Iterable[Entry]) -> list[Finding]:
     findings = [Finding(subject, "not proven here", proof) for subject, proof in ALWAYS]
     for type_, names in sorted(held_by_nobody.items()):
         proofs = {name: _proof(type_, name) for name in sorted(names)}
-        what = "; ".join(f"{', '.join(n for n, p in proofs.items() if p == proof)}: {proof}" for proof in _each(proofs))
+        what = "; ".join(
+            f"{', '.join(n for n, p in proofs.items() if p == proof)}: {proof}" for proof in _each(proofs)
+        )
         findings.append(Finding(type_.removeprefix("AWS::"), "not proven here", what))
     return findings
 

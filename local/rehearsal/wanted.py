@@ -1,4 +1,4 @@
-"""A resource as a template wants it. Every property is read by its model, or the resource is refused: none is skipped."""
+"""A resource as a template wants it. Its model reads every property, or the resource is refused: none is skipped."""
 
 import hashlib
 import json
@@ -87,6 +87,14 @@ class Wanted:
         self.unheld += found
         return found
 
+    def read_back(self, told: Mapping[str, Any], *names: str) -> None:
+        """Notes those that an API has taken, but does not tell again as they were wanted."""
+        self.unheld += [
+            name
+            for name in names
+            if name in self._properties and not holds(self._properties[name], told.get(name))
+        ]
+
     def unknown(self) -> list[str]:
         """Properties that the model has not read."""
         return sorted(set(self._properties) - self._read)
@@ -147,6 +155,28 @@ def make(wanted: Wanted) -> Made:
             "Teach it in local/rehearsal/models: a property that is skipped would count as proven"
         )
     return made
+
+
+def holds(wanted: Any, told: Any) -> bool:
+    """Whether what an API tells has all that was wanted; it may tell more, and numbers instead of text."""
+    if isinstance(wanted, Mapping):
+        return isinstance(told, Mapping) and all(
+            holds(value, told.get(name)) for name, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(told, list)
+            and len(wanted) == len(told)
+            and all(holds(one, other) for one, other in zip(wanted, told, strict=True))
+        )
+    return str(wanted).lower() == str(told).lower() or _is_number(wanted, told)
+
+
+def _is_number(wanted: Any, told: Any) -> bool:
+    try:
+        return float(wanted) == float(told)
+    except (TypeError, ValueError):
+        return False
 
 
 def client_cache(connect: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -19,11 +19,18 @@ def tables(scene: Scene) -> str:
             keys = tuple(key["Name"] for key in table["PartitionKeys"])
             require(keys == _PARTITIONS, f"{database}.{entity} is partitioned by {keys}")
             parameters = table["Parameters"]
-            require(parameters.get("projection.enabled") == "true", f"{database}.{entity} projects no partitions")
-            require(all(f"projection.{key}.type" in parameters for key in keys), f"{database}.{entity}: {parameters}")
+            require(
+                parameters.get("projection.enabled") == "true", f"{database}.{entity} projects no partitions"
+            )
+            require(
+                all(f"projection.{key}.type" in parameters for key in keys),
+                f"{database}.{entity}: {parameters}",
+            )
             place = parameters["storage.location.template"]
             require(place.startswith(f"s3://{bucket}/{entity}/"), f"{database}.{entity} lies in {place}")
-    return f"{len(entities)} entities in {len(_LAYERS)} layers, partitions projected on {'/'.join(_PARTITIONS)}"
+    return (
+        f"{len(entities)} entities in {len(_LAYERS)} layers, partitions projected on {'/'.join(_PARTITIONS)}"
+    )
 
 
 def schemas(scene: Scene) -> str:
@@ -46,6 +53,8 @@ def workgroups(scene: Scene) -> str:
         result = found["ResultConfiguration"]
         place = f"s3://{scene.names.athena_results_bucket}/{who}/"
         require(result["OutputLocation"] == place, f"{name} answers to {result['OutputLocation']}")
-        require(result["EncryptionConfiguration"]["EncryptionOption"] == "SSE_KMS", f"{name} does not encrypt")
+        require(
+            result["EncryptionConfiguration"]["EncryptionOption"] == "SSE_KMS", f"{name} does not encrypt"
+        )
         limits.append(f"{who} {found['BytesScannedCutoffPerQuery'] / 1024**3:,.0f}")
     return f"own output, encrypted, enforced; GiB a statement: {', '.join(limits)}"

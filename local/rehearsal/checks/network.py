@@ -20,7 +20,9 @@ def subnets(scene: Scene) -> str:
     endpoints = ec2.describe_vpc_endpoints(Filters=of_vpc)["VpcEndpoints"]
     interfaces = [e for e in endpoints if e["VpcEndpointType"] == "Interface"]
     require(bool(gateways) == (egress == "nat"), f"egress is {egress}, with {len(gateways)} NAT gateways")
-    require(bool(interfaces) == (egress == "endpoints"), f"egress is {egress}, with {len(interfaces)} endpoints")
+    require(
+        bool(interfaces) == (egress == "endpoints"), f"egress is {egress}, with {len(interfaces)} endpoints"
+    )
     require(ec2.describe_flow_logs()["FlowLogs"], "nobody writes down who talks to whom")
     way = f"{len(gateways)} NAT gateway" if gateways else f"{len(interfaces)} endpoints and no internet"
     return f"{len(private)} private subnets in {len(zones)} zones, {way}, flow logs on"

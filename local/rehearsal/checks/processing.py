@@ -21,7 +21,9 @@ def queues(scene: Scene) -> str:
         require("aws:SecureTransport" in found.get("Policy", ""), f"{name} takes requests without TLS")
     check = _attributes(sqs, names.check_queue)
     redrive = json.loads(check["RedrivePolicy"])
-    require(redrive["deadLetterTargetArn"].endswith(f":{names.check_dead_letters}"), f"dead letters: {redrive}")
+    require(
+        redrive["deadLetterTargetArn"].endswith(f":{names.check_dead_letters}"), f"dead letters: {redrive}"
+    )
     timeout = scene.function(names.function("check_rows")).timeout_s
     hidden = int(check["VisibilityTimeout"])
     require(hidden >= 6 * timeout, f"a message comes again after {hidden} s, the function may take {timeout}")
@@ -53,7 +55,7 @@ def rule(scene: Scene) -> str:
 
 
 def functions(scene: Scene) -> str:
-    """Every function has the code that its stack names, a log group that forgets, and settings that it can start with."""
+    """Each has the code that its stack names, a log group that forgets, and settings that it can start with."""
     logs, found = scene.client("logs"), scene.of_type("AWS::Lambda::Function")
     for entry in found:
         function = scene.function(entry.physical_id)  # refuses other code than the stack's
@@ -64,7 +66,9 @@ def functions(scene: Scene) -> str:
         prefix = environment.get("NEXUS_BUCKET_PREFIX")
         require(prefix == scene.settings.bucket_prefix, f"{package} is told of the buckets {prefix}-…")
         require("auth=iam" in environment.get("NEXUS_LEDGER_URL", ""), f"{package} signs in without a token")
-    return f"{len(found)} with the code of their assets, logs kept {scene.settings.observability.log_days} days"
+    return (
+        f"{len(found)} with the code of their assets, logs kept {scene.settings.observability.log_days} days"
+    )
 
 
 def alias(scene: Scene) -> str:
@@ -74,6 +78,7 @@ def alias(scene: Scene) -> str:
     version = found["FunctionVersion"]
     require(version != "$LATEST", f"{scene.names.check_alias} is no version")
     [entry] = scene.of_type("AWS::Lambda::EventSourceMapping")
-    most = entry.properties["ScalingConfig"]["MaximumConcurrency"]
-    require(int(most) == scene.settings.processing.concurrency, f"{most} at once, not what the settings say")
-    return f"{scene.names.check_alias} is version {version}; at most {most} at once, by the template"
+    mapping = functions_.get_event_source_mapping(UUID=entry.physical_id)
+    most = mapping["ScalingConfig"]["MaximumConcurrency"]
+    require(most == scene.settings.processing.concurrency, f"{most} at once, not what the settings say")
+    return f"{scene.names.check_alias} is version {version}, at most {most} of it at once"

@@ -9,29 +9,28 @@ from local.rehearsal.findings import require
 from local.rehearsal.scene import Scene
 
 LAYERS = ("landing", "bronze", "silver", "quarantine", "gold")
-_ANNOUNCING = ("landing", "bronze")
 _VERSIONED = ("bronze", "silver", "quarantine", "gold")
 BOUNDARY = "nexus-boundary"
 
 
 def buckets(scene: Scene) -> str:
-    """Of the lake: encrypted with its key, private, owned by the account; announcing and versioned where promised."""
+    """Of the lake: encrypted with its key, private, owned by the account, versioned where promised."""
     s3, key = scene.client("s3"), _lake_key(scene)
     for layer in LAYERS:
         name = getattr(scene.names.buckets, layer)
         [rule] = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
         default = rule["ApplyServerSideEncryptionByDefault"]
-        require(default == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}, f"{name} is encrypted by {default}")
+        require(
+            default == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}, f"{name} is encrypted by {default}"
+        )
         block = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
         require(all(block.values()) and len(block) == 4, f"{name} may become public: {block}")
         owners = s3.get_bucket_ownership_controls(Bucket=name)["OwnershipControls"]["Rules"]
         require(owners == [{"ObjectOwnership": "BucketOwnerEnforced"}], f"{name} is owned by {owners}")
         _require_lifecycle(s3, name)
-        told = "EventBridgeConfiguration" in s3.get_bucket_notification_configuration(Bucket=name)
-        require(told == (layer in _ANNOUNCING), f"{name} announces new objects: {told}")
         versioned = s3.get_bucket_versioning(Bucket=name).get("Status") == "Enabled"
         require(versioned == (layer in _VERSIONED), f"{name} is versioned: {versioned}")
-    return f"{len(LAYERS)} of the lake: encrypted by its key, private; {' and '.join(_ANNOUNCING)} announce objects"
+    return f"{len(LAYERS)} of the lake: encrypted by its key, private; versioned: {', '.join(_VERSIONED)}"
 
 
 def _lake_key(scene: Scene) -> str:
@@ -55,7 +54,10 @@ def policies(scene: Scene) -> str:
         name = getattr(scene.names.buckets, layer)
         denied = [s for s in _statements(s3, name) if s["Effect"] == "Deny"]
         conditions = [json.dumps(s.get("Condition", {})) for s in denied]
-        require(any('"aws:SecureTransport": "false"' in c for c in conditions), f"{name} takes requests without TLS")
+        require(
+            any('"aws:SecureTransport": "false"' in c for c in conditions),
+            f"{name} takes requests without TLS",
+        )
     bronze = {s.get("Sid"): s for s in _statements(s3, scene.names.buckets.bronze)}
     require("DenyRewrites" in bronze, "Bronze does not refuse overwriting")
     condition = bronze["DenyRewrites"]["Condition"]

@@ -32,7 +32,9 @@ def cluster(scene: Scene) -> str:
         lines = dict(line.split("=", 1) for line in revision["ServerProperties"].decode().splitlines())
         wrong = {name: lines.get(name) for name, value in _CONFIGURATION.items() if lines.get(name) != value}
         require(not wrong, f"its configuration says {wrong}")
-    return f"{brokers} brokers in 3 subnets, TLS only; configuration: 3 replicas, 2 in sync, no unclean election"
+    return (
+        f"{brokers} brokers in 3 subnets, TLS only; configuration: 3 replicas, 2 in sync, no unclean election"
+    )
 
 
 def topics(scene: Scene) -> str:
@@ -46,5 +48,7 @@ def topics(scene: Scene) -> str:
         count = topic["PartitionCount"]
         require(count == wanted.partitions, f"{entity.topic} has {count} partitions, not {wanted.partitions}")
         kept = f"retention.ms={wanted.retention_hours * 3_600_000}"
-        require(kept in base64.b64decode(topic["Configs"]).decode().splitlines(), f"{entity.topic} has no {kept}")
+        require(
+            kept in base64.b64decode(topic["Configs"]).decode().splitlines(), f"{entity.topic} has no {kept}"
+        )
     return f"{found.detail}, {wanted.partitions} partitions, kept {wanted.retention_hours} hours"

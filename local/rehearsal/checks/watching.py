@@ -29,7 +29,10 @@ def topic(scene: Scene) -> str:
     key = sns.get_topic_attributes(TopicArn=arn)["Attributes"].get("KmsMasterKeyId")
     require(key, "what alarms say is not encrypted")
     policy = json.loads(scene.client("kms").get_key_policy(KeyId=key, PolicyName="default")["Policy"])
-    require("cloudwatch.amazonaws.com" in json.dumps(policy), "CloudWatch may not use the topic's key: alarms stay mute")
+    require(
+        "cloudwatch.amazonaws.com" in json.dumps(policy),
+        "CloudWatch may not use the topic's key: alarms stay mute",
+    )
     reads = [one["Endpoint"] for one in sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]]
     address = scene.settings.observability.alarm_address
     require(address in reads, f"{reads} read it, not {address}")

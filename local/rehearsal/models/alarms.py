@@ -25,7 +25,9 @@ _ALARM = (
 def make_alarm(wanted: Wanted) -> Made:
     """Over one metric, or an expression of several."""
     name = wanted.get("AlarmName") or wanted.given_name()
-    more: dict[str, Any] = {"Threshold": float(wanted["Threshold"])} if "Threshold" in wanted.properties() else {}
+    more: dict[str, Any] = (
+        {"Threshold": float(wanted["Threshold"])} if "Threshold" in wanted.properties() else {}
+    )
     wanted.client("cloudwatch").put_metric_alarm(
         AlarmName=name,
         Tags=wanted.tags(),
@@ -33,6 +35,8 @@ def make_alarm(wanted: Wanted) -> Made:
         **wanted.integers("DatapointsToAlarm", "EvaluationPeriods", "Period"),
         **more,
     )
+    [told] = wanted.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    wanted.read_back(told, *_ALARM, "DatapointsToAlarm", "EvaluationPeriods", "Period", "Threshold")
     return Made(name, {"Arn": wanted.home.arn("cloudwatch", f"alarm:{name}")})
 
 

@@ -11,7 +11,8 @@ def make_launch_template(wanted: Wanted) -> Made:
     """How a host begins."""
     name = wanted.get("LaunchTemplateName") or wanted.given_name(128)
     tags = [
-        {"ResourceType": one["ResourceType"], "Tags": one["Tags"]} for one in wanted.get("TagSpecifications", [])
+        {"ResourceType": one["ResourceType"], "Tags": one["Tags"]}
+        for one in wanted.get("TagSpecifications", [])
     ]
     made = wanted.client("ec2").create_launch_template(
         LaunchTemplateName=name,
@@ -21,7 +22,11 @@ def make_launch_template(wanted: Wanted) -> Made:
     version = str(made["LatestVersionNumber"])
     return Made(
         made["LaunchTemplateId"],
-        {"LatestVersionNumber": version, "DefaultVersionNumber": version, "LaunchTemplateId": made["LaunchTemplateId"]},
+        {
+            "LatestVersionNumber": version,
+            "DefaultVersionNumber": version,
+            "LaunchTemplateId": made["LaunchTemplateId"],
+        },
     )
 
 
@@ -49,7 +54,19 @@ def make_group(wanted: Wanted) -> Made:
     )
     for collection in wanted.get("MetricsCollection", []):
         scaling.enable_metrics_collection(AutoScalingGroupName=name, **collection)
-    wanted.note("MetricsCollection", "DefaultInstanceWarmup")
+    [told] = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    wanted.read_back(
+        told,
+        "DefaultInstanceWarmup",
+        "HealthCheckGracePeriod",
+        "HealthCheckType",
+        "LaunchTemplate",
+        "MaxSize",
+        "MinSize",
+        "TargetGroupARNs",
+        "TerminationPolicies",
+    )
+    wanted.note("MetricsCollection")
     return Made(name)
 
 
@@ -78,13 +95,26 @@ def make_balancer(wanted: Wanted) -> Made:
     """With its attributes."""
     elb, name = wanted.client("elbv2"), wanted.get("Name") or wanted.given_name(32)
     [made] = elb.create_load_balancer(
-        Name=name, Tags=wanted.tags(), **wanted.pick("Scheme", "SecurityGroups", "Subnets", "Type", "IpAddressType")
+        Name=name,
+        Tags=wanted.tags(),
+        **wanted.pick("Scheme", "SecurityGroups", "Subnets", "Type", "IpAddressType"),
     )["LoadBalancers"]
     arn = made["LoadBalancerArn"]
     if attributes := wanted.get("LoadBalancerAttributes"):
         elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=attributes)
     full = arn.split(":loadbalancer/")[1]
     return Made(arn, {"DNSName": made["DNSName"], "LoadBalancerFullName": full, "LoadBalancerName": name})
+
+
+_HEALTH = (
+    "HealthCheckIntervalSeconds",
+    "HealthCheckPath",
+    "HealthCheckPort",
+    "HealthCheckProtocol",
+    "HealthCheckTimeoutSeconds",
+    "HealthyThresholdCount",
+    "UnhealthyThresholdCount",
+)
 
 
 @model("AWS::ElasticLoadBalancingV2::TargetGroup")
@@ -112,6 +142,7 @@ def make_target_group(wanted: Wanted) -> Made:
         ),
     )["TargetGroups"]
     arn = made["TargetGroupArn"]
+    wanted.read_back(made, *_HEALTH, "Port", "Protocol", "TargetType", "VpcId")
     if attributes := wanted.get("TargetGroupAttributes"):
         elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=attributes)
     return Made(arn, {"TargetGroupFullName": arn.split(":")[-1], "TargetGroupArn": arn})
@@ -123,7 +154,10 @@ def make_listener(wanted: Wanted) -> Made:
     more: dict[str, Any] = wanted.pick(
         "AlpnPolicy", "Certificates", "DefaultActions", "LoadBalancerArn", "Protocol", "SslPolicy"
     )
-    [made] = wanted.client("elbv2").create_listener(Tags=wanted.tags(), **wanted.integers("Port"), **more)["Listeners"]
+    [made] = wanted.client("elbv2").create_listener(Tags=wanted.tags(), **wanted.integers("Port"), **more)[
+        "Listeners"
+    ]
+    wanted.read_back(made, "AlpnPolicy", "Certificates", "Port", "Protocol", "SslPolicy")
     return Made(made["ListenerArn"], {"ListenerArn": made["ListenerArn"]})
 
 

@@ -34,6 +34,30 @@ def make_parameter_group(wanted: Wanted) -> Made:
     return Made(name)
 
 
+# What is told by the names that were used to ask for it, or nearly
+_INSTANCE = (
+    "AllocatedStorage",
+    "AutoMinorVersionUpgrade",
+    "BackupRetentionPeriod",
+    "CACertificateIdentifier",
+    "CopyTagsToSnapshot",
+    "DBInstanceClass",
+    "DBName",
+    "DeletionProtection",
+    "EnableCloudwatchLogsExports",
+    "EnableIAMDatabaseAuthentication",
+    "Engine",
+    "EngineVersion",
+    "KmsKeyId",
+    "MasterUsername",
+    "MaxAllocatedStorage",
+    "MultiAZ",
+    "PubliclyAccessible",
+    "StorageEncrypted",
+    "StorageType",
+)
+
+
 @model("AWS::RDS::DBInstance")
 def make_instance(wanted: Wanted) -> Made:
     """With its owner's secret, which RDS keeps and turns."""
@@ -68,6 +92,12 @@ def make_instance(wanted: Wanted) -> Made:
         **wanted.integers("AllocatedStorage", "BackupRetentionPeriod", "MaxAllocatedStorage", "Port"),
         EnableCloudwatchLogsExports=wanted.get("EnableCloudwatchLogsExports", []),
     )["DBInstance"]
+    told = {
+        **made,
+        "EnableIAMDatabaseAuthentication": made.get("IAMDatabaseAuthenticationEnabled"),
+        "EnableCloudwatchLogsExports": made.get("EnabledCloudwatchLogsExports"),
+    }
+    wanted.read_back(told, *_INSTANCE)
     # there is nothing to delete here, and no snapshot to begin with
     wanted.note("DeleteAutomatedBackups", "DBSnapshotIdentifier")
     return Made(
@@ -85,11 +115,13 @@ def make_instance(wanted: Wanted) -> Made:
 @model("AWS::RDS::DBProxy")
 def make_proxy(wanted: Wanted) -> Made:
     """What keeps the functions' connections few."""
+    # moto knows sign-in by secrets alone, and wants to hear of one
+    wanted.note("DefaultAuthScheme")
+    auth = wanted.get("Auth") or [{"IAMAuth": "REQUIRED"}]
     made = wanted.client("rds").create_db_proxy(
+        Auth=auth,
         **wanted.pick(
-            "Auth",
             "DBProxyName",
-            "DefaultAuthScheme",
             "EngineFamily",
             "IdleClientTimeout",
             "RequireTLS",
@@ -112,7 +144,9 @@ def make_proxy_targets(wanted: Wanted) -> Made:
     if pool := wanted.get("ConnectionPoolConfigurationInfo"):
         rds.modify_db_proxy_target_group(DBProxyName=proxy, TargetGroupName=group, ConnectionPoolConfig=pool)
     rds.register_db_proxy_targets(
-        DBProxyName=proxy, TargetGroupName=group, **wanted.pick("DBInstanceIdentifiers", "DBClusterIdentifiers")
+        DBProxyName=proxy,
+        TargetGroupName=group,
+        **wanted.pick("DBInstanceIdentifiers", "DBClusterIdentifiers"),
     )
     [found] = rds.describe_db_proxy_target_groups(DBProxyName=proxy, TargetGroupName=group)["TargetGroups"]
     return Made(found["TargetGroupArn"], {"TargetGroupArn": found["TargetGroupArn"]})

@@ -34,6 +34,12 @@ def make_function(wanted: Wanted) -> Made:
     )["FunctionArn"]
     for most in wanted.integers("ReservedConcurrentExecutions").values():
         functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=most)
+    wanted.read_back(
+        functions.get_function_configuration(FunctionName=name),
+        *(part for part in _FUNCTION if part not in {"Code", "Layers"}),
+        "MemorySize",
+        "Timeout",
+    )
     return Made(name, {"Arn": arn})
 
 
@@ -42,7 +48,9 @@ def make_layer(wanted: Wanted) -> Made:
     """Libraries beside a function."""
     version = wanted.client("lambda").publish_layer_version(
         LayerName=wanted.get("LayerName") or wanted.given_name(64),
-        **wanted.pick("CompatibleArchitectures", "CompatibleRuntimes", "Content", "Description", "LicenseInfo"),
+        **wanted.pick(
+            "CompatibleArchitectures", "CompatibleRuntimes", "Content", "Description", "LicenseInfo"
+        ),
     )
     arn = version["LayerVersionArn"]
     return Made(arn, {"LayerVersionArn": arn})
@@ -52,7 +60,9 @@ def make_layer(wanted: Wanted) -> Made:
 def make_version(wanted: Wanted) -> Made:
     """The function as it is now."""
     version = wanted.client("lambda").publish_version(**wanted.pick("FunctionName", "Description"))
-    return Made(version["FunctionArn"], {"Version": version["Version"], "FunctionArn": version["FunctionArn"]})
+    return Made(
+        version["FunctionArn"], {"Version": version["Version"], "FunctionArn": version["FunctionArn"]}
+    )
 
 
 @model("AWS::Lambda::Alias")
@@ -72,6 +82,8 @@ def make_mapping(wanted: Wanted) -> Made:
         **wanted.integers("BatchSize", "MaximumBatchingWindowInSeconds"),
         Tags=wanted.tag_map(),
     )
+    told = wanted.client("lambda").get_event_source_mapping(UUID=mapping["UUID"])
+    wanted.read_back(told, "BatchSize", "EventSourceArn", "FunctionResponseTypes", "ScalingConfig")
     return Made(mapping["UUID"], {"Id": mapping["UUID"]})
 
 

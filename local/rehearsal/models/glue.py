@@ -59,13 +59,19 @@ def make_schema_version(wanted: Wanted) -> Made:
 @model("AWS::Athena::WorkGroup")
 def make_workgroup(wanted: Wanted) -> Made:
     """Who asks, with which limits."""
-    wanted.client("athena").create_work_group(
+    athena = wanted.client("athena")
+    athena.create_work_group(
         Name=wanted["Name"],
         Configuration=wanted["WorkGroupConfiguration"],
         Tags=wanted.tags(),
         **wanted.pick("Description"),
     )
-    wanted.note("RecursiveDeleteOption", "State")
+    told = athena.get_work_group(WorkGroup=wanted["Name"])["WorkGroup"]
+    wanted.read_back(
+        {**told, "WorkGroupConfiguration": told["Configuration"]}, "State", "WorkGroupConfiguration"
+    )
+    wanted.note("RecursiveDeleteOption")
+    wanted.get("State")
     return Made(wanted["Name"])
 
 

@@ -53,7 +53,7 @@ def make_managed_policy(wanted: Wanted) -> Made:
 def make_oidc_provider(wanted: Wanted) -> Made:
     """Whose tokens the workflow signs in with."""
     arn = wanted.client("iam").create_open_id_connect_provider(
-        Url=wanted["Url"], **{"ClientIDList": wanted.get("ClientIdList", [])}
+        Url=wanted["Url"], ClientIDList=wanted.get("ClientIdList", [])
     )["OpenIDConnectProviderArn"]
     return Made(arn, {"Arn": arn})
 

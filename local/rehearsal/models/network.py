@@ -17,7 +17,9 @@ def _tagged(wanted: Wanted, kind: str) -> dict[str, Any]:
 def make_vpc(wanted: Wanted) -> Made:
     """With its names."""
     ec2 = wanted.client("ec2")
-    vpc = ec2.create_vpc(**wanted.pick("CidrBlock", "InstanceTenancy"), **_tagged(wanted, "vpc"))["Vpc"]["VpcId"]
+    vpc = ec2.create_vpc(**wanted.pick("CidrBlock", "InstanceTenancy"), **_tagged(wanted, "vpc"))["Vpc"][
+        "VpcId"
+    ]
     for name, value in wanted.pick("EnableDnsSupport", "EnableDnsHostnames").items():
         ec2.modify_vpc_attribute(VpcId=vpc, **{name: {"Value": value}})
     return Made(vpc, {"VpcId": vpc, "CidrBlock": wanted["CidrBlock"]})
@@ -27,7 +29,9 @@ def make_vpc(wanted: Wanted) -> Made:
 def make_subnet(wanted: Wanted) -> Made:
     """In one zone."""
     ec2 = wanted.client("ec2")
-    made = ec2.create_subnet(**wanted.pick("VpcId", "CidrBlock", "AvailabilityZone"), **_tagged(wanted, "subnet"))
+    made = ec2.create_subnet(
+        **wanted.pick("VpcId", "CidrBlock", "AvailabilityZone"), **_tagged(wanted, "subnet")
+    )
     subnet = made["Subnet"]["SubnetId"]
     for name, value in wanted.pick("MapPublicIpOnLaunch").items():
         ec2.modify_subnet_attribute(SubnetId=subnet, **{name: {"Value": value}})
@@ -117,7 +121,9 @@ def make_endpoint(wanted: Wanted) -> Made:
 def make_flow_log(wanted: Wanted) -> Made:
     """Who talks to whom."""
     made = wanted.client("ec2").create_flow_logs(
-        **wanted.pick("DeliverLogsPermissionArn", "LogDestinationType", "LogGroupName", "ResourceType", "TrafficType"),
+        **wanted.pick(
+            "DeliverLogsPermissionArn", "LogDestinationType", "LogGroupName", "ResourceType", "TrafficType"
+        ),
         ResourceIds=[wanted["ResourceId"]],
         **_tagged(wanted, "vpc-flow-log"),
     )

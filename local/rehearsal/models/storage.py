@@ -1,6 +1,6 @@
 """Buckets, their policies, images' repositories, parameters, and what CDK tells of itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.rehearsal.wanted import Made, TemplateRefused, Wanted, model
@@ -25,7 +25,8 @@ def make_bucket(wanted: Wanted) -> Made:
     if lifecycle := wanted.get("LifecycleConfiguration"):
         rules = [_lifecycle_rule(rule) for rule in lifecycle["Rules"]]
         s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
-    _notify(s3, name, wanted.get("NotificationConfiguration", {}))
+    # moto does what it says, and does not tell of it
+    _notify(s3, name, wanted.note("NotificationConfiguration").get("NotificationConfiguration", {}))
     if tags := wanted.tags():
         s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
     # moto wants the grants of access logs by ACL, which AWS no longer does; AccessControl is CDK's own bucket's
@@ -45,7 +46,7 @@ def _encryption_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_LIFECYCLE = {
+_LIFECYCLE: dict[str, Callable[[Any], dict[str, Any]]] = {
     "Id": lambda value: {"ID": value},
     "Status": lambda value: {"Status": value},
     "Prefix": lambda value: {"Filter": {"Prefix": value}},
@@ -54,7 +55,9 @@ _LIFECYCLE = {
     "ExpiredObjectDeleteMarker": lambda value: {"Expiration": {"ExpiredObjectDeleteMarker": value}},
     "NoncurrentVersionExpiration": lambda value: {"NoncurrentVersionExpiration": value},
     "Transitions": lambda value: {
-        "Transitions": [{"StorageClass": t["StorageClass"], "Days": int(t["TransitionInDays"])} for t in value]
+        "Transitions": [
+            {"StorageClass": t["StorageClass"], "Days": int(t["TransitionInDays"])} for t in value
+        ]
     },
 }
 
@@ -62,7 +65,9 @@ _LIFECYCLE = {
 def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     """CloudFormation's names are not the API's."""
     if unknown := set(rule) - set(_LIFECYCLE):
-        raise TemplateRefused(f"a lifecycle rule has {', '.join(sorted(unknown))}: teach it to models/storage.py")
+        raise TemplateRefused(
+            f"a lifecycle rule has {', '.join(sorted(unknown))}: teach it to models/storage.py"
+        )
     found: dict[str, Any] = {"Filter": {"Prefix": ""}}
     for name, value in rule.items():
         found |= _LIFECYCLE[name](value)
@@ -71,7 +76,9 @@ def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 def _notify(s3: Any, name: str, configuration: Mapping[str, Any]) -> None:
     if unknown := set(configuration) - {"EventBridgeConfiguration"}:
-        raise TemplateRefused(f"{name} notifies by {', '.join(sorted(unknown))}: the lake does by EventBridge alone")
+        raise TemplateRefused(
+            f"{name} notifies by {', '.join(sorted(unknown))}: the lake does by EventBridge alone"
+        )
     if configuration.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled"):
         s3.put_bucket_notification_configuration(
             Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
