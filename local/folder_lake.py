@@ -1,12 +1,12 @@
 """Reads the lake's folder as an object store, whether or not its server runs: `ObjectStore`'s reading half."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.objects import ObjectGone, Stored
 from lakehouse.errors import LakeError
-from local.lake_pairs import StoredObject, read_bucket, read_pair
+from local.lake_pairs import Misfit, StoredObject, read_bucket, read_pair
 
 _USER = "x-amz-meta-"
 
@@ -27,6 +27,11 @@ class FolderLake:
             if isinstance(pair, StoredObject) and pair.key.startswith(prefix) and pair.key > start_after
         ]
         yield from sorted(found, key=lambda stored: stored.key)
+
+    def misfits(self, buckets: Iterable[str]) -> list[Misfit]:
+        """Files that nobody serves, since they make no object. What a cut-off write left is none of them: it never counted."""
+        found = [pair for bucket in buckets for pair in read_bucket(self._root, bucket)]
+        return [pair for pair in found if isinstance(pair, Misfit) and pair.what != "cut off"]
 
     def head(self, bucket: str, key: str) -> Stored | None:
         """The object without its bytes; None when there is none."""

@@ -1,5 +1,6 @@
 """Reads from the lake what a ledger should hold, partition by partition: listings, metadata and footers, never rows."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,10 @@ from adapters.objects import Stored
 from lakehouse.account import FoundRevision, ObjectAccount, settle
 from lakehouse.bronze import BronzeMetadata
 from lakehouse.catalog import Entity
+from lakehouse.closed_log import ClosedLog
 from lakehouse.errors import LakeError, NexusError
 from lakehouse.footer import OutputFooter
-from lakehouse.paths import PUBLISHED_GOLD, BronzeKey, Buckets, LoadManifestKey, OutputKey
+from lakehouse.paths import CLOSED_LOGS, PUBLISHED_GOLD, BronzeKey, Buckets, LoadManifestKey, OutputKey
 from local.gold import PublishedGold
 
 # Requests for footers under way at once: a listing of S3 is faster than eight of them, more would be throttled.
@@ -111,11 +113,21 @@ class LakeAccounts:
             return frozenset()
         return frozenset(key for keys in silver.values() for key in keys)
 
-    def manifests(self) -> Iterator[LoadManifestKey]:
-        """Manifests of batch loads."""
+    def load_records(self) -> Iterator[tuple[LoadManifestKey, int]]:
+        """Manifests of batch loads, and how many records each file has."""
         for entity in self.entities:
             for stored in self.store.keys(self.buckets.bronze, f"{entity}/_loads/"):
-                yield LoadManifestKey.parse(stored.key)
+                if (key := _parsed(LoadManifestKey.parse, stored.key)) is None:
+                    continue
+                try:
+                    yield key, int(json.loads(self.store.get(self.buckets.bronze, stored.key))["records"])
+                except (ValueError, KeyError, TypeError) as error:
+                    raise LakeError(f"{key} is no manifest of a load ({error!r}): look at it") from error
+
+    def closed_logs(self) -> Iterator[ClosedLog]:
+        """Notes of logs whose broker is gone."""
+        for stored in self.store.keys(self.buckets.bronze, CLOSED_LOGS):
+            yield ClosedLog.from_text(self.store.get(self.buckets.bronze, stored.key))
 
     def partitions(self, entity: str, published: frozenset[str]) -> Iterator[PartitionAccount]:
         """Every partition of an entity of which the lake has anything, batch files among them."""

@@ -1,13 +1,14 @@
-"""Compares lake, ledger and broker, and names every difference. Changes nothing; `local.ledger_remedies` says what to do."""
+"""Compares the lake's objects with the ledger's and names every difference; `local.ledger_remedies` says what to do."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from adapters.ledger import Ledger, contents, restore
 from adapters.ledger.contents import KnownObject, KnownRevision
 from lakehouse.balance import Amount
-from local.lake_account import LakeAccounts, LakeObject, PartitionAccount
+from lakehouse.footer import OutputFooter
+from local.lake_account import LakeAccounts, LakeObject, Output, PartitionAccount
 
 Place = tuple[str, str, int]
 Ranges = list[tuple[int, int]]
@@ -92,11 +93,13 @@ def _note_ranges(found: Compared, ours: LakeObject | None, known: KnownObject | 
         if ours.bronze is not None:
             found.in_bronze.setdefault(place, []).append((metadata.first_offset, metadata.end_offset))
         if metadata.void_reason:
-            found.void.setdefault(place, []).append((metadata.previous_end, metadata.first_offset))
+            # the ledger takes a gap over with the object behind it; until then it is only explained
+            noted = found.void if known is not None and known.committed else found.in_bronze
+            noted.setdefault(place, []).append((metadata.previous_end, metadata.first_offset))
 
 
 def _is_young(ours: LakeObject, young_after: datetime) -> bool:
-    files = [*ours.outputs.values(), *([ours.bronze] if ours.bronze else [])]
+    files = [*(output.stored for output in ours.outputs), *([ours.bronze] if ours.bronze else [])]
     return any(file.modified is not None and file.modified > young_after for file in files)
 
 
@@ -124,36 +127,54 @@ def _of_state(key: str, known: KnownObject) -> Iterator[Difference]:
     elif known.state == "open":
         yield Difference("unchecked", key, f"{known.metadata.rows:,} rows, revision {known.revision}")
     if known.difference != Amount():
-        yield Difference("unbalanced", key, f"off by {known.difference.rows:,} rows, or in the hash sum alone")
+        yield Difference(
+            "unbalanced", key, f"off by {known.difference.rows:,} rows, or in the hash sum alone"
+        )
 
 
 def _of_outputs(ours: LakeObject | None, known: KnownObject) -> Iterator[Difference]:
-    there = {} if ours is None else dict(ours.outputs)
-    held_by = "quarantine"
-    for revision in known.committed:
-        for layer, key in (("silver", revision.silver_key), (held_by, revision.quarantine_key)):
-            if key and not any(k == key and bucket.endswith(layer) for bucket, k in there):
-                yield Difference("output missing", f"{layer}/{key}")
-    for bucket, key in sorted(there):
-        layer = "silver" if bucket.endswith("silver") else held_by
-        assert ours is not None
-        number = ours.revision_of[bucket, key]
-        revision_known = known.revisions.get(number)
-        if revision_known is None or (
-            revision_known.state == "committed"
-            and key not in (revision_known.silver_key, revision_known.quarantine_key)
-        ):
-            yield Difference("output extra", f"{layer}/{key}")
+    """Committed revisions have exactly their files; those of an abandoned or open one may be there or not."""
+    there: dict[tuple[str, str], Output] = {(o.layer, o.key): o for o in (ours.outputs if ours else ())}
+    owed = {
+        (layer, key): revision
+        for revision in known.committed
+        for layer, key in (("silver", revision.silver_key), ("quarantine", revision.quarantine_key))
+        if key
+    }
+    for (layer, key), revision in owed.items():
+        output = there.get((layer, key))
+        if output is None:
+            yield Difference("output missing", f"{layer}/{key}")
+        elif text := _differing(known, revision, output.footer):
+            yield Difference("output differs", f"{layer}/{key}", text)
+    yield from _extra(key for key in there if key not in owed and not _may_write(known, there[key].revision))
 
 
-def differing(known: KnownRevision, footer: object) -> str:
-    """placeholder"""
-    return ""
+def _extra(keys: Iterable[tuple[str, str]]) -> Iterator[Difference]:
+    for layer, key in sorted(keys):
+        yield Difference("output extra", f"{layer}/{key}")
 
 
-def minimum_age(now: datetime, age: timedelta) -> datetime:
-    """placeholder"""
-    return now - age
+def _may_write(known: KnownObject, revision: int) -> bool:
+    found = known.revisions.get(revision)
+    return found is not None and found.state != "committed"
 
 
-_unused: Mapping[str, str] = {}
+def _differing(known: KnownObject, revision: KnownRevision, footer: OutputFooter | str) -> str:
+    """What a file says otherwise than its commit, in words; empty when nothing."""
+    if isinstance(footer, str):
+        return footer
+    pairs = {
+        "Bronze ETag": (footer.bronze_etag, known.etag),
+        "revision": (footer.revision, revision.revision),
+        "contract version": (footer.contract_version, revision.contract_version),
+        "rules": (footer.rules_hash, revision.rules_hash),
+        "rows in Silver": (footer.silver.rows, revision.silver.rows),
+        "hash sum of Silver": (footer.silver.hash_sum, revision.silver.hash_sum),
+        "rows in Quarantine": (footer.quarantine.rows, revision.quarantine.rows),
+        "hash sum of Quarantine": (footer.quarantine.hash_sum, revision.quarantine.hash_sum),
+        "rows by reason": (dict(footer.reasons), dict(revision.reasons)),
+        "rows by warning": (dict(footer.warnings), dict(revision.warnings)),
+    }
+    told = [f"{name} {file}, committed {ledger}" for name, (file, ledger) in pairs.items() if file != ledger]
+    return "; ".join(told)

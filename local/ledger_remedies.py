@@ -13,8 +13,8 @@ class Kind:
 
 
 _AGAIN = (
-    "It derives from Bronze. Give an empty database and run `nexus ledger rebuild`: what has lost its outputs is "
-    "checked again, all else is kept"
+    "It derives from Bronze. Give an empty database (on one machine: move the lake's folder pg away) and run "
+    "`nexus ledger rebuild`: what has lost its outputs is checked again, all else is kept"
 )
 _BACK = "Bring the object back from a copy of the lake (on S3: from the bucket's versions)"
 
@@ -31,6 +31,11 @@ KINDS: Mapping[str, Kind] = {
     "stranger": Kind(
         "under a Bronze key, but no object of ours: the check hop refuses it",
         "Find out who wrote it, and move it out of the Bronze bucket",
+    ),
+    "file": Kind(
+        "a file in the lake's folder that is not what was stored there",
+        "Bring it back from a copy of the lake; without one move it away: an output is then written again, a Bronze "
+        "object is missing",
     ),
     "missing": Kind(
         "in the ledger, not in Bronze", f"{_BACK}. Its rows in Silver and Quarantine count as before"
@@ -55,7 +60,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "positions": Kind(
         "landed offsets are not those of the committed objects",
-        "Give an empty database and run `nexus ledger rebuild`",
+        "Give an empty database (on one machine: move the lake's folder pg away) and run `nexus ledger rebuild`",
     ),
     "hole": Kind(
         "offsets below the landed ones that no Bronze object holds, without a reason",

@@ -78,6 +78,16 @@ def objects_of(ledger: Ledger, entity: str) -> dict[str, KnownObject]:
     return {str(o.metadata.key): o for o in found}
 
 
+def landed_ranges(ledger: Ledger) -> dict[tuple[str, str, int], list[tuple[int, int]]]:
+    """What partitions call landed, as half-open ranges by (log, topic, partition)."""
+    sql = """select log, topic, partition, lower(r), upper(r)
+             from partition_state, lateral unnest(landed) r order by 1, 2, 3, 4"""
+    found: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
+    for log, topic, partition, first, end in ledger.read(lambda db: db.run(sql) or []):
+        found.setdefault((log, topic, partition), []).append((first, end))
+    return found
+
+
 def _revision(row: list[Any]) -> KnownRevision:
     number, state, version, rules, silver, silver_rows, silver_sum, held, held_rows, held_sum, *counts = row
     return KnownRevision(
