@@ -29,7 +29,7 @@ class FolderLake:
         yield from sorted(found, key=lambda stored: stored.key)
 
     def misfits(self, buckets: Iterable[str]) -> list[Misfit]:
-        """Files that nobody serves, since they make no object. What a cut-off write left is none of them: it never counted."""
+        """Files that nobody serves, since they make no object. Leftovers of a cut-off write are left out."""
         found = [pair for bucket in buckets for pair in read_bucket(self._root, bucket)]
         return [pair for pair in found if isinstance(pair, Misfit) and pair.what != "cut off"]
 

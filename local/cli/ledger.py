@@ -148,6 +148,7 @@ def check(
         found = compare_objects(lake, opened, young_after, task.at)
         broker = ask_broker(running, lake.entities) if running else None
         differences = found.differences + compare_positions(lake, opened, found, broker)
+        differences += _file_differences(call, s3)
         lines.end()
     if json:
         print_json(
@@ -158,6 +159,13 @@ def check(
         _print_checked(found, differences, broker is not None)
     if differences:
         raise typer.Exit(NO)
+
+
+def _file_differences(call: Call, s3: bool) -> list[Difference]:
+    if s3:
+        return []
+    misfits = FolderLake(call.lake.root).misfits(vars(call.lake.buckets).values())
+    return [Difference("file", str(m.path), m.text) for m in misfits]
 
 
 def _print_differences(differences: Sequence[Difference]) -> None:
