@@ -140,7 +140,7 @@ def check(
     """
     call = call_of(context)
     running = None if s3 else runtime.attach(call.lake.root)
-    with _ledger(call, s3) as opened, progress() as bars:
+    with _ledger(call, s3) as opened, progress(quiet=json) as bars:
         lines = Lines(bars)
         task = lines.task("Comparing lake and ledger")
         young_after = datetime.now(UTC) - timedelta(seconds=minimum_age)
@@ -165,7 +165,7 @@ def _file_differences(call: Call, s3: bool) -> list[Difference]:
     if s3:
         return []
     misfits = FolderLake(call.lake.root).misfits(vars(call.lake.buckets).values())
-    return [Difference("file", str(m.path), m.text) for m in misfits]
+    return [Difference("file", misfit.text) for misfit in misfits]
 
 
 def _print_differences(differences: Sequence[Difference]) -> None:
