@@ -41,7 +41,7 @@ def compare_positions(
         log for log in sorted(open_logs) if log.startswith("emb-") and (broker is None or log != broker.log)
     ]
     differences += [Difference("not closed", log) for log in gone]
-    differences += _loads(lake, positions)
+    differences += compare_loads(lake, ledger)
     return differences
 
 
@@ -121,12 +121,13 @@ def _ends(known: PositionBalance | None) -> Iterator[int]:
         yield min([known.end, *tail])
 
 
-def _loads(lake: LakeAccounts, positions: Mapping[Place, PositionBalance]) -> Iterator[Difference]:
+def compare_loads(lake: LakeAccounts, ledger: Ledger) -> Iterator[Difference]:
+    """Batch files whose records are not all committed."""
+    landed = {(p.log, p.topic): p.landed for p in reports.positions(ledger)}
     for key, records in lake.load_records():
-        known = positions.get((key.log, lake.entities[key.entity].topic, 0))
-        landed = known.landed if known else 0
-        if landed != records:
-            yield Difference("load", str(key), f"{landed:,} of {records:,} records are committed")
+        found = landed.get((key.log, lake.entities[key.entity].topic), 0)
+        if found != records:
+            yield Difference("load", str(key), f"{found:,} of {records:,} records are committed")
 
 
 def _minus(spans: Iterable[Span], taken: Iterable[Span]) -> Ranges:

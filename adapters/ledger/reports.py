@@ -174,6 +174,14 @@ def bronze_keys(ledger: Ledger) -> Mapping[str, str]:
     return dict(rows)
 
 
+def failing_objects(ledger: Ledger, attempts: int) -> list[str]:
+    """Keys of open objects whose revision was opened at least so often."""
+    sql = """select o.bronze_key from object o
+             join revision r on r.object_id = o.id and r.revision = o.revision
+             where o.state = 'open' and r.attempts >= :attempts order by 1"""
+    return [key for (key,) in ledger.read(lambda db: db.run(sql, attempts=attempts) or [])]
+
+
 def revision_states(ledger: Ledger) -> Mapping[str, int]:
     """Number of revisions by state."""
     rows = ledger.read(lambda db: db.run("select state, count(*) from revision group by 1") or [])

@@ -51,10 +51,11 @@ def list_reasons(context: typer.Context, json: Json = False) -> None:
     elif not counts:
         console.print("Quarantine is empty.")
     else:
-        rows = [(c.entity, c.rule, c.rows, c.message) for c in counts]
-        console.print(
-            table("Quarantine by reason", ["entity", "rule", "rows", "what is wrong"], rows, ["rows"])
-        )
+        rows = [(c.entity, c.rule, c.rows, c.events, c.message) for c in counts]
+        columns = ["entity", "rule", "rows", "events", "what is wrong"]
+        console.print(table("Quarantine by reason", columns, rows, ["rows", "events"]))
+        if any(c.rows > c.events for c in counts):
+            console.print("[dim]More rows than events: some were sent again, and stand at several positions.")
         console.print("\nLook at rows: [bold]nexus quarantine show --entity " + counts[0].entity)
 
 
