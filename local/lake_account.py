@@ -172,10 +172,10 @@ class LakeAccounts:
     def _object(
         self, key: str, bronze: Stored | None, outputs: tuple[Output, ...], published: frozenset[str]
     ) -> LakeObject:
-        known = [o.footer for o in outputs if isinstance(o.footer, OutputFooter)]
+        known = [f for o in outputs if isinstance(f := o.footer, OutputFooter) and str(f.bronze.key) == key]
         metadata, etag, size = self._identity(key, bronze, known)
         found = [
-            _found(revision, [o for o in outputs if o.revision == revision], etag, published)
+            _found(revision, [o for o in outputs if o.revision == revision], (key, etag), published)
             for revision in sorted({o.revision for o in outputs})
         ]
         first = bronze.modified if bronze else min((f.written_at for f in found), default=None)
@@ -189,22 +189,31 @@ class LakeAccounts:
         if bronze is not None:
             for footer in known:
                 if (footer.bronze_etag, footer.bronze_size) == (bronze.etag, bronze.size):
-                    return _of_key(key, footer.bronze), bronze.etag, bronze.size
+                    return footer.bronze, bronze.etag, bronze.size
         if known:  # the original is gone or was replaced: the newest outputs tell what it was
             footer = max(known, key=lambda f: f.revision)
-            return _of_key(key, footer.bronze), footer.bronze_etag, footer.bronze_size
+            return footer.bronze, footer.bronze_etag, footer.bronze_size
         if bronze is None:
             raise LakeError(f"{key} is gone, and nothing that can be read tells what it held")
         stored = bronze if bronze.metadata else self.store.head(self.buckets.bronze, key)
         if stored is None:
             raise LakeError(f"{key} was removed while the lake was read")
-        return _of_key(key, BronzeMetadata.from_s3(stored.metadata)), stored.etag, stored.size
+        metadata = BronzeMetadata.from_s3(stored.metadata)
+        if str(metadata.key) != key:
+            raise LakeError(f"{key} has the metadata of {metadata.key}: was it copied or renamed by hand?")
+        return metadata, stored.etag, stored.size
 
 
-def _found(revision: int, files: Sequence[Output], etag: str, published: frozenset[str]) -> FoundRevision:
-    """One revision from its files; those that were made of another object than the one with this ETag do not count."""
+def _found(
+    revision: int, files: Sequence[Output], made_of: tuple[str, str], published: frozenset[str]
+) -> FoundRevision:
+    """One revision from its files; a file does not count that was made of another object than this (key, ETag)."""
     footers = {o.layer: o.footer for o in files}
-    ours = [f for f in footers.values() if isinstance(f, OutputFooter) and f.bronze_etag == etag]
+    ours = [
+        f
+        for f in footers.values()
+        if isinstance(f, OutputFooter) and (str(f.bronze.key), f.bronze_etag) == made_of
+    ]
     footer = ours[0] if ours else None
     whole = (
         footer is not None
@@ -214,12 +223,6 @@ def _found(revision: int, files: Sequence[Output], etag: str, published: frozens
     )
     written_at = max(o.stored.modified or _LONG_AGO for o in files)
     return FoundRevision(revision, footer, whole, written_at, any(o.key in published for o in files))
-
-
-def _of_key(key: str, metadata: BronzeMetadata) -> BronzeMetadata:
-    if str(metadata.key) != key:
-        raise LakeError(f"{key} has the metadata of {metadata.key}: was it copied or renamed by hand?")
-    return metadata
 
 
 def _by_right(objects: Sequence[LakeObject]) -> list[LakeObject]:

@@ -35,7 +35,7 @@ def compare_positions(
     differences += _voids(ledger, notes, found)
     for place, position in positions.items():
         differences += _unlanded(position, found.in_bronze.get(place, []), broker)
-    differences += _broker(positions, broker)
+    differences += _broker(positions, found.in_bronze, broker)
     open_logs = {p.log for p in positions.values() if not is_load(p.log) and p.log not in closed}
     gone = [
         log for log in sorted(open_logs) if log.startswith("emb-") and (broker is None or log != broker.log)
@@ -100,25 +100,26 @@ def _unlanded(position: PositionBalance, in_bronze: Ranges, broker: Broker | Non
             yield Difference("unlanded", _name(place, span), "as last seen by the ledger")
 
 
-def _broker(positions: Mapping[Place, PositionBalance], broker: Broker | None) -> Iterator[Difference]:
+def _broker(
+    positions: Mapping[Place, PositionBalance], in_bronze: Mapping[Place, Ranges], broker: Broker | None
+) -> Iterator[Difference]:
     for (topic, partition), (start, end) in sorted(broker.held.items() if broker else ()):
         assert broker is not None
         place = (broker.log, topic, partition)
-        known = positions.get(place)
-        landed = max((*_ends(known), 0))
-        if end < landed:
-            yield Difference("another history", _name(place, (end, landed)), f"it ends at offset {end:,}")
-        if start > landed:
-            yield Difference("expired", _name(place, (landed, start)))
-        if end > max(landed, start):
-            yield Difference("unlanded", _name(place, (max(landed, start), end)))
+        safe = max(_settled_end(positions.get(place)), *(e for _, e in in_bronze.get(place, [])), 0)
+        if end < safe:
+            yield Difference("another history", _name(place, (end, safe)), f"it ends at offset {end:,}")
+        if start > safe:
+            yield Difference("expired", _name(place, (safe, start)))
+        if end > max(safe, start):
+            yield Difference("unlanded", _name(place, (max(safe, start), end)))
 
 
-def _ends(known: PositionBalance | None) -> Iterator[int]:
+def _settled_end(known: PositionBalance | None) -> int:
     """Behind the last offset that is landed or void."""
-    if known is not None:
-        tail = [first for first, end in known.open_ranges if end == known.end]
-        yield min([known.end, *tail])
+    if known is None:
+        return 0
+    return min([known.end, *(first for first, end in known.open_ranges if end == known.end)])
 
 
 def compare_loads(lake: LakeAccounts, ledger: Ledger) -> Iterator[Difference]:
