@@ -108,3 +108,28 @@ def lose_a_log(nexus: Nexus) -> None:
             os.kill(pid, signal.SIGKILL)
     nexus.run("up")
     nexus.run("down")
+
+
+def test_doctor_finds_what_is_wrong_and_nothing_else(demo: Nexus) -> None:
+    states = {f["subject"]: f["state"] for f in demo.json("doctor")}
+    assert "problem" not in states.values()
+    assert states["void"] == "note"
+    silver = next((demo.lake / "lake" / "olist-data-lake-silver" / "orders").rglob("*.parquet"))
+    whole = silver.read_bytes()
+    silver.write_bytes(whole[:-10])
+    told = demo.run("doctor", code=1)
+    assert f"problem files: {silver}" in told
+    assert "1 problems" in told
+    kinds = [d["kind"] for d in differences(demo, code=1)]
+    assert sorted(kinds) == ["file", "output missing"]
+    silver.write_bytes(whole)
+    assert "no problems" in demo.run("doctor")
+
+
+def test_status_shows_all_in_one_glance(demo: Nexus) -> None:
+    demo.run("up")
+    told = demo.run("status")
+    for part in ("gRPC", "Silver +", "to land", "published", "will never land (broker lost)"):
+        assert part in told
+    demo.run("down")
+    assert "nexus up" in demo.run("status", code=1)
