@@ -24,6 +24,7 @@ MAX_OFFSET = 2**63 - 1
 _EPOCH = date(1970, 1, 1)
 _DAY_MS = 86_400_000
 PUBLISHED_GOLD = "published.json"
+CLOSED_LOGS = "_logs/"
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def schema_definition_key(schema_version_id: str) -> str:
 
 def closed_log_key(log: str) -> str:
     """Key (Bronze bucket) of the note that closes a log whose broker is gone."""
-    return f"_logs/{require_log_id(log)}.json"
+    return f"{CLOSED_LOGS}{require_log_id(log)}.json"
 
 
 def gold_table_key(build: str, table: str) -> str:

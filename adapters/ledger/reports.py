@@ -230,6 +230,20 @@ def accounted_until(ledger: Ledger) -> dict[str, int | None]:
     return found
 
 
+def failing_objects(ledger: Ledger, attempts: int) -> list[str]:
+    """Keys of open objects whose revision was opened at least so often."""
+    sql = """select o.bronze_key from object o
+             join revision r on r.object_id = o.id and r.revision = o.revision
+             where o.state = 'open' and r.attempts >= :attempts order by 1"""
+    return [key for (key,) in ledger.read(lambda db: db.run(sql, attempts=attempts) or [])]
+
+
+def revision_states(ledger: Ledger) -> Mapping[str, int]:
+    """Number of revisions by state."""
+    rows = ledger.read(lambda db: db.run("select state, count(*) from revision group by 1") or [])
+    return {state: int(count) for state, count in rows}
+
+
 def output_keys(ledger: Ledger) -> tuple[set[str], set[str]]:
     """All committed Silver and Quarantine keys: what must be in the lake."""
     sql = "select silver_key, quarantine_key from revision where state = 'committed'"
@@ -247,6 +261,12 @@ def abandoned_outputs(ledger: Ledger, before: datetime) -> list[tuple[str, int]]
 def open_logs(ledger: Ledger) -> set[str]:
     """Logs, batch files left out, that are not closed."""
     sql = "select distinct log from partition_state where closed_at is null and log not like 'load-%'"
+    return {row[0] for row in ledger.read(lambda db: db.run(sql) or [])}
+
+
+def closed_logs(ledger: Ledger) -> set[str]:
+    """Logs all of whose known partitions are closed."""
+    sql = "select log from partition_state group by log having bool_and(closed_at is not null)"
     return {row[0] for row in ledger.read(lambda db: db.run(sql) or [])}
 
 
