@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,8 +102,10 @@ def dbt_built(
     from dbt.cli.main import dbtRunner
 
     shutil.rmtree(work_dir / "found", ignore_errors=True)
-    with _cleaned_up():
-        answer = dbtRunner(callbacks=[_Steps(progress)]).invoke(_arguments(work_dir, full, leave_out))
+    with cleaned_up():
+        answer = dbtRunner(callbacks=[_Steps(progress)]).invoke(
+            dbt_arguments("build", work_dir, full=full, leave_out=leave_out)
+        )
         if isinstance(answer.exception, KeyboardInterrupt):
             raise answer.exception
         results = list(getattr(answer.result, "results", None) or ())
@@ -116,12 +118,15 @@ def dbt_built(
         if problems or not answer.success:
             raise ModelFailed(problems or ["dbt gave no reason"], work_dir / "logs" / "dbt.log")
         database = DuckDBConnectionManager.env().handle().cursor()
-        yield DbtOutcome(database, _models(results), _findings(results))
+        yield DbtOutcome(database, built_models([result.node for result in results]), _findings(results))
 
 
-def _arguments(work_dir: Path, full: bool, leave_out: Sequence[str]) -> list[str]:
+def dbt_arguments(command: str, work_dir: Path, *, full: bool, leave_out: Sequence[str] = ()) -> list[str]:
+    """The words of `dbt <command>` for the local target."""
+    # In a full build nobody asks what is touched.
+    left_out = [*leave_out, *(("path:models/touched",) if full else ())]
     return [
-        "build",
+        command,
         *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", "local"),
         *("--target-path", str(work_dir / "target"), "--log-path", str(work_dir / "logs")),
         # The same text in every build of a lake: another one would make dbt parse the whole project again.
@@ -132,12 +137,12 @@ def _arguments(work_dir: Path, full: bool, leave_out: Sequence[str]) -> list[str
         *("--no-write-json", "--no-populate-cache"),
         *(("--full-refresh",) if full else ()),
         # A test that also reads what is left out cannot run.
-        *(("--exclude", *leave_out, "--indirect-selection", "cautious") if leave_out else ()),
+        *(("--exclude", *left_out, "--indirect-selection", "cautious") if left_out else ()),
     ]
 
 
 @contextmanager
-def _cleaned_up() -> Iterator[None]:
+def cleaned_up() -> Iterator[None]:
     """Takes from dbt what it keeps for the next run of the process: the in-memory database, and its open log file."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
@@ -182,8 +187,9 @@ def _trimmed(message: str) -> str:
     return "\n    ".join(lines[:_MESSAGE_LINES])
 
 
-def _models(results: list[Any]) -> tuple[BuiltModel, ...]:
-    nodes = [r.node for r in results if r.node.resource_type == "model"]
+def built_models(nodes: Iterable[Any]) -> tuple[BuiltModel, ...]:
+    """The models among dbt's nodes, by name."""
+    models = [node for node in nodes if node.resource_type == "model"]
     return tuple(
         BuiltModel(
             ModelDoc(n.name, n.description, {name: column.description for name, column in n.columns.items()}),
@@ -191,7 +197,7 @@ def _models(results: list[Any]) -> tuple[BuiltModel, ...]:
             unit=n.config.extra["unit"] if n.config.materialized == "increment" else None,
             partition=n.config.meta.get("partition"),
         )
-        for n in sorted(nodes, key=lambda n: n.name)
+        for n in sorted(models, key=lambda n: n.name)
     )
 
 

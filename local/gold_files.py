@@ -39,7 +39,7 @@ def write_tables(built: DbtOutcome, folder: Path, *, full: bool) -> tuple[BuiltT
 
 
 def _write_table(built: DbtOutcome, model: BuiltModel, folder: Path, full: bool) -> BuiltTable:
-    changed = None if full or model.unit is None else _changed_parts(built, model)
+    changed = None if full or model.unit is None else changed_parts(built, model)
     parts = _parts(built, model)
     rewritten = parts if changed is None else parts & changed
     files = {part: _write(built, model, part, folder) for part in sorted(rewritten)}
@@ -52,7 +52,7 @@ def _parts(built: DbtOutcome, model: BuiltModel) -> set[str]:
     return _column(built, f"select distinct {model.partition} from {model.name}") or {WHOLE}
 
 
-def _changed_parts(built: DbtOutcome, model: BuiltModel) -> set[str]:
+def changed_parts(built: DbtOutcome, model: BuiltModel) -> set[str]:
     """Parts that a row has left or entered. A table that was empty had the part `all`, and now has others."""
     before, after = f"{model.name}__before", f"{model.name}__after"
     changed = f"((from {before} except from {after}) union all (from {after} except from {before}))"

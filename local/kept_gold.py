@@ -58,17 +58,21 @@ def keep_increment(built: DbtOutcome, published: PublishedGold) -> None:
     db = built.database
     db.execute("begin")
     try:
-        for model in built.models:
-            if model.unit is not None:
-                db.execute(
-                    f"delete from kept.{model.name} where {model.unit} in (select unit from {model.name}__touched)"
-                )
-                db.execute(f"insert into kept.{model.name} from {model.name}__after")
+        add_increment(built)
         db.execute("update kept.kept_build set published = ?", [published.to_text()])
         db.execute("commit")
     except BaseException:
         db.execute("rollback")
         raise
+
+
+def add_increment(built: DbtOutcome) -> None:
+    """Replaces the touched units of every kept model by what they are now."""
+    for model in built.models:
+        if model.unit is not None:
+            touched = f"select unit from {model.name}__touched"
+            built.database.execute(f"delete from kept.{model.name} where {model.unit} in ({touched})")
+            built.database.execute(f"insert into kept.{model.name} from {model.name}__after")
 
 
 def keep_full(built: DbtOutcome, published: PublishedGold, work_dir: Path) -> None:
