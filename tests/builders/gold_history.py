@@ -1,4 +1,4 @@
-"""Random histories of a shop: few keys, again and again; late, doubled, deleted, corrected, items before their order."""
+"""Random histories of a shop: few keys, again and again; late, doubled, deleted, corrected, items before orders."""
 
 import random
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ class History:
 def a_history(seed: int, builds: int | None = None) -> History:
     """The history of a seed. Every row has a position of its own; a doubled event has several."""
     dice = random.Random(seed)
-    count = builds or dice.randint(2, 5)
+    count = builds or dice.randint(2, 4)
     rows = [_event(dice) for _ in range(dice.randint(3, 40))]
     rows += [(entity, dict(row)) for entity, row in dice.choices(rows, k=dice.randint(0, 5))]
     offsets = dice.sample(range(1_000), len(rows))
