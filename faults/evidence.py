@@ -96,10 +96,8 @@ def read_gold(lake: Path, prefix: str, tables: Sequence[str]) -> dict[str, list[
     published = json.loads((bucket / "published.json").read_text("utf-8"))
     found: dict[str, list[dict[str, Any]]] = {}
     for name in tables:
-        table = published["tables"][name]
-        keys = table["keys"] if "keys" in table else [table["key"]]
         found[name] = []
-        for key in keys:
-            with pq.ParquetFile(bucket / key, pre_buffer=False) as file:
+        for part in published["tables"][name]["files"].values():
+            with pq.ParquetFile(bucket / part["key"], pre_buffer=False) as file:
                 found[name] += file.read(use_threads=False).to_pylist()
     return found

@@ -200,9 +200,9 @@ def closed_log_key(log: str) -> str:
     return f"{CLOSED_LOGS}{require_log_id(log)}.json"
 
 
-def gold_table_key(build: str, table: str) -> str:
-    """Key (Gold bucket) of one published table of one build."""
-    return f"builds/{build}/{table}.parquet"
+def gold_table_key(build: str, table: str, part: str = "") -> str:
+    """Key (Gold bucket) of a table that one build published, or of one part of it, such as an event month."""
+    return f"builds/{build}/{table}/{part}.parquet" if part else f"builds/{build}/{table}.parquet"
 
 
 def day_of(broker_time_ms: int) -> date:

@@ -3,15 +3,20 @@
 import json
 import logging
 import os
+import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from lakehouse.errors import RuntimeFault
 from local.gold import Finding, ModelDoc
+
+log = logging.getLogger(__name__)
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt"
 
@@ -24,6 +29,9 @@ _FINISHED = {
 }  # dbt's event → where it counts all steps
 _BAD = ("error", "fail", "runtime error")
 _MESSAGE_LINES = 8  # of a database's complaint: enough for the error and where it points
+_ROWS_SHOWN = (
+    1_000  # of each test that found rows: enough to see the pattern, and no file that fills the disk
+)
 
 
 class ModelFailed(RuntimeFault):
@@ -53,38 +61,72 @@ class _Steps:
 
 
 @dataclass(frozen=True)
-class DbtOutcome:
-    """What a successful run says: the published models, and the findings (tests of severity warn that found rows)."""
+class BuiltModel:
+    """A table in the database of the build. `unit` is set when it is kept, `partition` when its files are split."""
 
-    published: tuple[ModelDoc, ...]
+    doc: ModelDoc
+    published: bool
+    unit: str | None = None
+    partition: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of model and table."""
+        return self.doc.name
+
+
+@dataclass(frozen=True)
+class DbtOutcome:
+    """What a successful run leaves: its in-memory database, its models by name, and what tests of severity warn found.
+
+    Of a kept model of an increment there are also <name>__touched (units), <name>__before and <name>__after.
+    """
+
+    database: duckdb.DuckDBPyConnection
+    models: tuple[BuiltModel, ...]
     findings: tuple[Finding, ...]
 
 
-def run_dbt(work_dir: Path, progress: Progress) -> DbtOutcome:
-    """`dbt build` of the local target; `work_dir` (absolute) takes all that dbt writes.
+@contextmanager
+def dbt_built(
+    work_dir: Path, progress: Progress, *, full: bool, leave_out: Sequence[str] = ()
+) -> Iterator[DbtOutcome]:
+    """`dbt build` of the local target; `work_dir` (absolute) takes all that dbt writes. The tables live in the block.
 
-    The file list of Silver must stand in it. Not for two threads at once: dbt changes the working directory while it
-    runs. Raises ModelFailed naming every model and test that failed.
+    The file list of Silver must stand in it, and unless `full` what earlier builds have kept. `leave_out` names dbt
+    selectors. Not for two threads at once: dbt changes the working directory while it runs. Raises ModelFailed naming
+    every model and test that failed; rows that tests found are kept in `found/`.
     """
     progress(0, 0, "reading the models")
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    with _cleaned_up():
-        answer = dbtRunner(callbacks=[_Steps(progress)]).invoke(_arguments(work_dir))
-    if isinstance(answer.exception, KeyboardInterrupt):
-        raise answer.exception
-    results = list(getattr(answer.result, "results", None) or ())
-    problems = [_problem(result) for result in results if str(result.status) in _BAD]
-    if answer.exception is not None:
-        problems.append(_trimmed(str(answer.exception)))
-    if problems or not answer.success:
-        raise ModelFailed(problems or ["dbt gave no reason"], work_dir / "logs" / "dbt.log")
-    return DbtOutcome(_published(results), _findings(results))
+    shutil.rmtree(work_dir / "found", ignore_errors=True)
+    with cleaned_up():
+        answer = dbtRunner(callbacks=[_Steps(progress)]).invoke(
+            dbt_arguments("build", work_dir, full=full, leave_out=leave_out)
+        )
+        if isinstance(answer.exception, KeyboardInterrupt):
+            raise answer.exception
+        results = list(getattr(answer.result, "results", None) or ())
+        found = [result for result in results if str(result.status) in ("fail", "warn")]
+        if found:
+            _keep_rows(DuckDBConnectionManager.env().handle().cursor(), found, work_dir / "found")
+        problems = [_problem(result, work_dir) for result in results if str(result.status) in _BAD]
+        if answer.exception is not None:
+            problems.append(_trimmed(str(answer.exception)))
+        if problems or not answer.success:
+            raise ModelFailed(problems or ["dbt gave no reason"], work_dir / "logs" / "dbt.log")
+        database = DuckDBConnectionManager.env().handle().cursor()
+        yield DbtOutcome(database, built_models([result.node for result in results]), _findings(results))
 
 
-def _arguments(work_dir: Path) -> list[str]:
+def dbt_arguments(command: str, work_dir: Path, *, full: bool, leave_out: Sequence[str] = ()) -> list[str]:
+    """The words of `dbt <command>` for the local target."""
+    # In a full build nobody asks what is touched.
+    left_out = [*leave_out, *(("path:models/touched",) if full else ())]
     return [
-        "build",
+        command,
         *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", "local"),
         *("--target-path", str(work_dir / "target"), "--log-path", str(work_dir / "logs")),
         # The same text in every build of a lake: another one would make dbt parse the whole project again.
@@ -93,11 +135,14 @@ def _arguments(work_dir: Path) -> list[str]:
         *("--no-send-anonymous-usage-stats", "--no-version-check"),
         # 2 of 12 CPU seconds: nobody reads the JSON, and a database made a moment ago has nothing to list.
         *("--no-write-json", "--no-populate-cache"),
+        *(("--full-refresh",) if full else ()),
+        # A test that also reads what is left out cannot run.
+        *(("--exclude", *left_out, "--indirect-selection", "cautious") if left_out else ()),
     ]
 
 
 @contextmanager
-def _cleaned_up() -> Iterator[None]:
+def cleaned_up() -> Iterator[None]:
     """Takes from dbt what it keeps for the next run of the process: the in-memory database, and its open log file."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
@@ -112,13 +157,26 @@ def _cleaned_up() -> Iterator[None]:
         os.chdir(folder)
 
 
-def _problem(result: Any) -> str:
+def _keep_rows(database: Any, results: Sequence[Any], folder: Path) -> None:
+    """One CSV file per test that found rows. Best effort: without them the test has still said how many."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for result in results:
+        path = str(folder / f"{result.node.name}.csv").replace("'", "''")
+        try:
+            database.execute(
+                f"copy (from ({result.node.compiled_code}) limit {_ROWS_SHOWN}) to '{path}' (format csv, header)"
+            )
+        except (duckdb.Error, RuntimeError) as error:
+            log.warning("the rows of %s are not kept: %s", result.node.name, error)
+
+
+def _problem(result: Any, work_dir: Path) -> str:
     kind = str(getattr(result.node, "resource_type", "step"))
     name = result.node.name
     if str(result.status) == "fail":
         about = f" ({result.node.description})" if getattr(result.node, "description", "") else ""
         rows = "1 row breaks" if result.failures == 1 else f"{result.failures} rows break"
-        return f"test {name}: {rows} it{about}"
+        return f"test {name}: {rows} it{about}; see {work_dir / 'found' / name}.csv"
     return f"{kind} {name}: {_trimmed(result.message or '')}"
 
 
@@ -129,13 +187,17 @@ def _trimmed(message: str) -> str:
     return "\n    ".join(lines[:_MESSAGE_LINES])
 
 
-def _published(results: list[Any]) -> tuple[ModelDoc, ...]:
-    models = [
-        r.node for r in results if r.node.resource_type == "model" and r.node.config.meta.get("published")
-    ]
+def built_models(nodes: Iterable[Any]) -> tuple[BuiltModel, ...]:
+    """The models among dbt's nodes, by name."""
+    models = [node for node in nodes if node.resource_type == "model"]
     return tuple(
-        ModelDoc(m.name, m.description, {name: column.description for name, column in m.columns.items()})
-        for m in sorted(models, key=lambda m: m.name)
+        BuiltModel(
+            ModelDoc(n.name, n.description, {name: column.description for name, column in n.columns.items()}),
+            published=bool(n.config.meta.get("published")),
+            unit=n.config.extra["unit"] if n.config.materialized == "increment" else None,
+            partition=n.config.meta.get("partition"),
+        )
+        for n in sorted(models, key=lambda n: n.name)
     )
 
 

@@ -1,4 +1,4 @@
-"""Published Gold as readers see it: `published.json` names one file per table, and nothing else is Gold."""
+"""Published Gold as readers see it: `published.json` names the files of each table, and nothing else is Gold."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -45,14 +45,32 @@ class ModelDoc:
 
 
 @dataclass(frozen=True)
-class PublishedTable:
-    """One table: key in the Gold bucket, rows, bytes, description, and what each column holds."""
+class PublishedFile:
+    """One Parquet file: key in the Gold bucket, rows, bytes, SHA-256 in hex. Builds that leave it as it is share it."""
 
     key: str
     rows: int
     size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """One table: its files by part (an event month, or `all`), description, and what each column holds."""
+
+    files: Mapping[str, PublishedFile]
     description: str
     columns: Mapping[str, str]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files."""
+        return sum(file.rows for file in self.files.values())
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of all files, by part."""
+        return [file.key for _, file in sorted(self.files.items())]
 
 
 @dataclass(frozen=True)
@@ -76,12 +94,17 @@ class PublishedGold:
         try:
             data = json.loads(text)
             findings = tuple(Finding(**finding) for finding in data.pop("findings"))
-            tables = {name: PublishedTable(**table) for name, table in data.pop("tables").items()}
+            tables = {name: _table_of(table) for name, table in data.pop("tables").items()}
             return cls(findings=findings, tables=tables, **data)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LakeError(
                 f"{PUBLISHED_GOLD} in the Gold bucket cannot be read ({error}): run `nexus model` to publish anew."
             ) from error
+
+
+def _table_of(data: dict[str, Any]) -> PublishedTable:
+    files = {part: PublishedFile(**file) for part, file in data.pop("files").items()}
+    return PublishedTable(files=files, **data)
 
 
 class QueryResult(NamedTuple):
@@ -131,8 +154,9 @@ def open_gold(lake_root: Path, bucket: str) -> duckdb.DuckDBPyConnection:
     if published is None:
         raise NoGold
     folder = lake_root.absolute() / "lake" / bucket
-    paths = {name: folder / table.key for name, table in published.tables.items()}
-    missing = [path for path in paths.values() if not path.is_file()]
+    paths = {name: [folder / key for key in table.keys] for name, table in published.tables.items()}
+    every = [path for listed in paths.values() for path in listed]
+    missing = [path for path in every if not path.is_file()]
     if missing:
         raise LakeError(f"{missing[0]} is published but missing: run `nexus model` to publish anew.")
     connection = duckdb.connect(
@@ -143,13 +167,13 @@ def open_gold(lake_root: Path, bucket: str) -> duckdb.DuckDBPyConnection:
     # Without this a query that does not fit would spill into a folder made wherever the reader stands.
     connection.execute("set temp_directory = ''")
     # What is asked for is the pattern, what is then opened the file: both must be allowed.
-    allowed = [_text(text) for path in paths.values() for text in (str(path), file_pattern(str(path)))]
+    allowed = [_text(text) for path in every for text in (str(path), file_pattern(str(path)))]
     connection.execute(f"set allowed_paths = [{', '.join(allowed)}]")
     connection.execute("set enable_external_access = false; set lock_configuration = true")
-    for name, path in paths.items():
-        file = _text(file_pattern(str(path)))
+    for name, listed in paths.items():
+        files = ", ".join(_text(file_pattern(str(path))) for path in listed)
         # A folder of the path such as `a=b` is no column.
-        connection.execute(f'create view "{name}" as from read_parquet({file}, hive_partitioning = false)')
+        connection.execute(f'create view "{name}" as from read_parquet([{files}], hive_partitioning = false)')
     return connection
 
 

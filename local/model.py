@@ -1,76 +1,44 @@
-"""Builds Gold from committed Silver with dbt and publishes it; a build that fails publishes nothing."""
+"""Brings Gold to what is committed in Silver: what to read, dbt, publish, keep. A build that fails changes nothing."""
 
 import fcntl
 import logging
-import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adapters.objects import STORE_ERRORS
 from lakehouse.catalog import load_entities
 from lakehouse.errors import InputError, LakeError, RuntimeFault
-from lakehouse.paths import PUBLISHED_GOLD, OutputKey, gold_table_key
-from local.dbt_build import Progress, run_dbt
-from local.gold import Finding, ModelDoc, PublishedGold, PublishedTable
+from lakehouse.paths import OutputKey
+from local.dbt_build import Progress, dbt_built
+from local.gold import PublishedGold
+from local.gold_files import write_tables
+from local.kept_gold import KeptGold, keep_full, keep_increment, models_digest, read_kept
+from local.publish import (
+    BUILDS,
+    BuildResult,
+    GoldStore,
+    publish,
+    published_before,
+    remove_old_files,
+    require_build_id,
+)
 
 log = logging.getLogger(__name__)
 
 _FILE_LIST = pa.schema([pa.field("entity", pa.string()), pa.field("path", pa.string())])
-_BUILD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
-_BUILDS = "builds/"
 
 
-class Listed(Protocol):
-    """An object in a listing."""
+class _Plan(NamedTuple):
+    """What a build reads: all Silver there is, or what is not yet in `kept`."""
 
-    @property
-    def key(self) -> str:
-        """Key in its bucket."""
-
-
-class GoldStore(Protocol):
-    """What publishing needs of an object store."""
-
-    def put(self, bucket: str, key: str, body: bytes | BinaryIO, /) -> object:
-        """Writes the object over whatever stands there."""
-
-    def head(self, bucket: str, key: str, /) -> object | None:
-        """None when there is no such object."""
-
-    def get(self, bucket: str, key: str, /) -> bytes:
-        """The object's bytes."""
-
-    def keys(self, bucket: str, prefix: str, /) -> Iterable[Listed]:
-        """Objects under a prefix."""
-
-    def delete(self, bucket: str, key: str, /) -> None:
-        """Removes the object."""
-
-
-@dataclass(frozen=True)
-class BuiltTable:
-    """One exported table, a Parquet file in the work folder."""
-
-    doc: ModelDoc
-    path: Path
-    rows: int
-
-
-@dataclass(frozen=True)
-class BuildResult:
-    """A build whose every model and test passed, ready to be published until the next build in its work folder."""
-
-    tables: tuple[BuiltTable, ...]
-    findings: tuple[Finding, ...]
-    silver: Mapping[str, Sequence[str]]  # keys by entity
+    kept: KeptGold | None
+    files: Mapping[str, Sequence[Path]]
 
 
 def refresh_gold(
@@ -81,90 +49,97 @@ def refresh_gold(
     build_id: str,
     at: datetime,
     progress: Progress,
+    *,
+    full: bool = False,
+    leave_out: Sequence[str] = (),
 ) -> PublishedGold:
-    """Builds and publishes, one at a time per work folder; RuntimeFault when another refresh is under way."""
-    with _alone_in(work_dir):
-        published = publish(build_gold(silver_files, work_dir, progress), store, bucket, build_id, at)
-        shutil.rmtree(work_dir / "export", ignore_errors=True)  # the lake has these files now
-    return published
+    """Brings Gold to exactly these Silver files (by entity; each path ends in its Silver key) and publishes it.
 
-
-def build_gold(silver_files: Mapping[str, Sequence[Path]], work_dir: Path, progress: Progress) -> BuildResult:
-    """Builds all of Gold from exactly these Silver files, by entity; an entity without files is empty.
-
-    Each path ends in its Silver key. The same rows in other files or another order give the same tables. Everything
-    that is written is below `work_dir`. LakeError when a file is missing, ModelFailed when a model or test fails.
+    Adds the files that the build before has not read, or builds in full when asked to or when there is nothing to add
+    to; either way gives the same tables, for any split and order of the rows. Nothing new: what is published stays.
+    A failed build changes neither what is published nor what counts as read. One at a time per work folder:
+    RuntimeFault when another refresh is under way. LakeError when a file is missing, ModelFailed when a model or test
+    fails. Everything that is written besides the bucket is below `work_dir`.
     """
     work_dir = work_dir.absolute()
     files = {entity: [path.absolute() for path in paths] for entity, paths in sorted(silver_files.items())}
-    _require_files(files)
     silver = {entity: sorted(map(_silver_key, paths)) for entity, paths in files.items()}
-    export = work_dir / "export"
-    _prepare(work_dir, export, files)
-    try:
-        outcome = run_dbt(work_dir, progress)
-    finally:
-        shutil.rmtree(work_dir / "spill", ignore_errors=True)
-    tables = []
-    for doc in outcome.published:
-        path = export / f"{doc.name}.parquet"
-        tables.append(BuiltTable(doc, path, pq.read_metadata(path).num_rows))
-    return BuildResult(tuple(tables), outcome.findings, silver)
-
-
-def publish(result: BuildResult, store: GoldStore, bucket: str, build_id: str, at: datetime) -> PublishedGold:
-    """Puts the tables under `builds/<build id>/`, swaps `published.json`, then removes all but the last two builds.
-
-    Readers see the old Gold until the swap and the new one after it. A build id serves once: LakeError when it is the
-    one published. `at` is UTC.
-    """
-    if not _BUILD_ID.fullmatch(build_id):
-        raise LakeError(f"build id {build_id!r}: use 1 to 63 letters, digits and dashes")
-    before = _published_before(store, bucket)
-    if before == build_id:
-        raise LakeError(f"build {build_id} is published already: published files are never rewritten")
-    tables = {}
-    for table in result.tables:
-        key = gold_table_key(build_id, table.doc.name)
-        with table.path.open("rb") as body:
-            store.put(bucket, key, body)
-        size = table.path.stat().st_size
-        tables[table.doc.name] = PublishedTable(
-            key, table.rows, size, table.doc.description, table.doc.columns
-        )
-    published = PublishedGold(
-        build_id, before, at.isoformat(timespec="seconds"), result.silver, result.findings, tables
-    )
-    store.put(bucket, PUBLISHED_GOLD, published.to_text().encode())
-    _remove_old_builds(store, bucket, {build_id, before})
+    _require_entities(files)
+    with _alone_in(work_dir):
+        before = published_before(store, bucket)
+        kept = None if full else _kept_that_fits(work_dir, store, bucket, before, silver)
+        plan = _plan(files, kept)
+        if kept and before and before.build == kept.published.build and not any(plan.files.values()):
+            return before
+        require_build_id(build_id, before)
+        _require_files(plan.files)
+        export = work_dir / "export"
+        _prepare(work_dir, export, plan.files)
+        try:
+            with dbt_built(work_dir, progress, full=kept is None, leave_out=leave_out) as built:
+                tables = write_tables(built, export, full=kept is None)
+                result = BuildResult(tables, built.findings, silver)
+                published = publish(result, store, bucket, build_id, at, kept.published if kept else None)
+                if kept:
+                    keep_increment(built, published)
+                else:
+                    keep_full(built, published, work_dir)
+        finally:
+            shutil.rmtree(work_dir / "spill", ignore_errors=True)
+            shutil.rmtree(export, ignore_errors=True)  # the lake has these files now, or nobody will
+        remove_old_files(store, bucket, published, before)
     return published
 
 
-def _published_before(store: GoldStore, bucket: str) -> str | None:
-    """The build now published; None when there is none, or its manifest is broken and about to be replaced."""
-    if store.head(bucket, PUBLISHED_GOLD) is None:
+def _kept_that_fits(
+    work_dir: Path,
+    store: GoldStore,
+    bucket: str,
+    before: PublishedGold | None,
+    silver: Mapping[str, Sequence[str]],
+) -> KeptGold | None:
+    """What can be added to, or None with the reason in the log.
+
+    A build that was killed between its publication and the end of its work is the one published, and the one before it
+    is kept: the same files are read again, to the same end.
+    """
+    kept = read_kept(work_dir)
+    if kept is None:
         return None
-    try:
-        return PublishedGold.from_text(store.get(bucket, PUBLISHED_GOLD)).build
-    except LakeError as error:
-        log.warning("%s", error)
-        return None
+    gone = kept.silver - {key for keys in silver.values() for key in keys}
+    listed = {stored.key for stored in store.keys(bucket, BUILDS)}
+    lost = [key for table in kept.published.tables.values() for key in table.keys if key not in listed]
+    if kept.models != models_digest():
+        reason = "the models have changed"
+    elif before is None or kept.published.build not in (before.build, before.previous):
+        reason = "what is published was not made from what is kept"
+    elif gone:
+        reason = (
+            f"{len(gone)} Silver objects it was made of are no longer committed, the first is {min(gone)}"
+        )
+    elif lost:
+        reason = f"{lost[0]} is published but missing"
+    else:
+        return kept
+    log.info("Gold is built in full: %s", reason)
+    return None
 
 
-def _remove_old_builds(store: GoldStore, bucket: str, kept: set[str | None]) -> None:
-    """Also what a publication cut off has left. What cannot be removed now goes with the next publication."""
-    try:
-        for stored in list(store.keys(bucket, _BUILDS)):
-            if stored.key.removeprefix(_BUILDS).split("/", 1)[0] not in kept:
-                store.delete(bucket, stored.key)
-    except STORE_ERRORS as error:
-        log.warning("builds before the last two stay for now: %s", error)
+def _plan(files: Mapping[str, Sequence[Path]], kept: KeptGold | None) -> _Plan:
+    read = kept.silver if kept else set()
+    return _Plan(
+        kept,
+        {entity: [p for p in paths if _silver_key(p) not in read] for entity, paths in files.items()},
+    )
 
 
-def _require_files(files: Mapping[str, Sequence[Path]]) -> None:
+def _require_entities(files: Mapping[str, Sequence[Path]]) -> None:
     unknown = sorted(files.keys() - load_entities().keys())
     if unknown:
         raise InputError(f"{unknown[0]} is not an entity of the lake; known are {', '.join(load_entities())}")
+
+
+def _require_files(files: Mapping[str, Sequence[Path]]) -> None:
     missing = [path for paths in files.values() for path in paths if not path.is_file()]
     if missing:
         raise LakeError(

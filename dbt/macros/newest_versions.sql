@@ -1,20 +1,39 @@
 {#-
-    What an entity is now. With a key: the newest version of each key, gone when that version is a delete. Without one:
-    of each source the newest load, whole, as exact copies are real; only an event that was resent counts once.
-    Canary events watch the pipeline and never reach a model.
+    The newest version of each key, deletes too: a row replaces an older one only, however late it comes. Versions are
+    ordered by when they occurred, then by their way through the broker; no two rows have the same position. Without a
+    key: every row. Canary events watch the pipeline and never reach a model.
 -#}
-{%- macro newest_versions(entity) -%}
+{%- macro current_versions(entity) -%}
     {%- if silver_key(entity) -%}
         {{- return(newest_of_key(entity)) -}}
     {%- else -%}
-        {{- return(newest_load(entity)) -}}
+        {{- return(rows_of_loads(entity)) -}}
     {%- endif -%}
 {%- endmacro -%}
 
 {%- macro newest_of_key(entity) -%}
-with ranked as (
+{%- set columns = staging_columns(entity) + version_columns() -%}
+with arrived as (
     select
-        silver.*,
+        {{ columns | join(',\n        ') }}
+    from {{ silver(entity) }} as silver
+    where coalesce(source, '') <> 'canary'
+),
+
+versions as (
+    select * from arrived
+    {%- if adds() %}
+
+    union all
+
+    select * from {{ kept(this.identifier) }}
+    where {{ silver_key(entity)[0] }} in (select {{ silver_key(entity)[0] }} from arrived)
+    {%- endif %}
+),
+
+ranked as (
+    select
+        versions.*,
         row_number() over (
             partition by {{ silver_key(entity) | join(', ') }}
             order by
@@ -24,21 +43,59 @@ with ranked as (
                 pos_partition desc,
                 pos_offset desc
         ) as version_rank
+    from versions
+)
+
+select
+    {{ columns | join(',\n    ') }}
+from ranked
+where version_rank = 1
+{%- endmacro -%}
+
+{#- The unit is the log: its rows are kept, and those that have arrived are added. -#}
+{%- macro rows_of_loads(entity) -%}
+{%- set columns = staging_columns(entity) + version_columns() + ['event_id', 'source'] -%}
+with arrived as (
+    select
+        {{ columns | join(',\n        ') }}
     from {{ silver(entity) }} as silver
     where coalesce(source, '') <> 'canary'
 )
 
+select * from arrived
+{%- if adds() %}
+
+union all
+
+select * from {{ kept(this.identifier) }}
+where pos_log in (select pos_log from arrived)
+{%- endif %}
+{%- endmacro -%}
+
+{#-
+    What an entity is now. With a key: gone where the newest version is a delete. Without one: of each source the newest
+    load, whole, as exact copies are real; only an event that was resent counts once.
+-#}
+{%- macro live_rows(entity) -%}
+    {%- if silver_key(entity) -%}
+        {{- return(live_of_key(entity)) -}}
+    {%- else -%}
+        {{- return(newest_load(entity)) -}}
+    {%- endif -%}
+{%- endmacro -%}
+
+{%- macro live_of_key(entity) -%}
 select
     {{ staging_columns(entity) | join(',\n    ') }}
-from ranked
-where version_rank = 1 and coalesce(op, 'upsert') <> 'delete'
+from {{ ref('current_' ~ entity) }}
+where {{ is_live() }}
 {%- endmacro -%}
 
 {%- macro newest_load(entity) -%}
 with live as (
-    select silver.*
-    from {{ silver(entity) }} as silver
-    where coalesce(source, '') <> 'canary' and coalesce(op, 'upsert') <> 'delete'
+    select *
+    from {{ ref('current_' ~ entity) }}
+    where {{ is_live() }}
 ),
 
 loads as (
@@ -71,4 +128,13 @@ select
     {{ staging_columns(entity) | join(',\n    ') }}
 from ranked
 where copy_rank = 1
+{%- endmacro -%}
+
+{#- What orders the versions of a key, and whether one of them deletes it. -#}
+{%- macro version_columns() -%}
+    {{- return(['op', 'occurred_at', 'broker_time', 'pos_log', 'pos_partition', 'pos_offset']) -}}
+{%- endmacro -%}
+
+{%- macro is_live() -%}
+coalesce(op, 'upsert') <> 'delete'
 {%- endmacro -%}

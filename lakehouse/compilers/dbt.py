@@ -1,4 +1,4 @@
-"""Contract → dbt: the typed columns of Silver, the sources, and the staging models with descriptions and tests."""
+"""Contract → dbt: the typed columns of Silver, the sources, and the current and staging models with descriptions and tests."""
 
 from collections.abc import Iterable
 
@@ -24,16 +24,20 @@ _ENVELOPE_TEXTS = {
     "warnings": "Rules of severity warn that the row breaks.",
 }
 
+_VERSION = ("op", "occurred_at", "broker_time", "pos_log", "pos_partition", "pos_offset")
+
 
 def model_files(entities: Iterable[Entity]) -> dict[str, str]:
     """Path below `dbt/` → text of everything generated there."""
     known = sorted(entities, key=lambda e: e.name)
-    staging = "models/staging/generated"
+    current, staging = "models/current/generated", "models/staging/generated"
     return {
         "macros/generated/silver_columns.sql": silver_columns_macro(known),
         f"{staging}/_sources.yml": sources(known),
+        f"{current}/_current.yml": current_models(known),
+        **{f"{current}/current_{e.name}.sql": current_model(e) for e in known},
         f"{staging}/_staging.yml": staging_models(known),
-        **{f"{staging}/stg_{e.name}.sql": f"{{{{ newest_versions('{e.name}') }}}}\n" for e in known},
+        **{f"{staging}/stg_{e.name}.sql": f"{{{{ live_rows('{e.name}') }}}}\n" for e in known},
     }
 
 
@@ -81,15 +85,43 @@ def sources(entities: Iterable[Entity]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def current_model(entity: Entity) -> str:
+    """The model that a build adds to: a unit is all that shares the first column of the key, without a key a log."""
+    unit = entity.key[0] if entity.key else "pos_log"
+    config = f"{{{{ config(materialized='increment', unit='{unit}') }}}}"
+    return f"{config}\n\n{{{{ current_versions('{entity.name}') }}}}\n"
+
+
+def current_models(entities: Iterable[Entity]) -> str:
+    """Properties of the current tables: keys tested, every column described."""
+    lines = [f"# {_NOTE}", "version: 2", "models:"]
+    for entity in sorted(entities, key=lambda e: e.name):
+        if entity.key:
+            what = f"The newest version of each key of {entity.name}, deletes too. Grain: one row per {_key_text(entity)}."
+        else:
+            what = f"Every row of {entity.name}. Grain: one row per position."
+        described = {c.name: c.description for c in entity.fields}
+        versions = _VERSION if entity.key else (*_VERSION, "event_id", "source")
+        described |= {name: _ENVELOPE_TEXTS[name] for name in versions}
+        lines += [
+            f"  - name: current_{entity.name}",
+            f"    description: {_quoted(what)}",
+            *_key_test(entity),
+            "    columns:",
+        ]
+        for name, text in described.items():
+            lines += [f"      - name: {name}", f"        description: {_quoted(text)}"]
+    return "\n".join(lines) + "\n"
+
+
 def staging_models(entities: Iterable[Entity]) -> str:
-    """Properties of the staging models: descriptions from the contract, keys tested."""
+    """Properties of the staging models: descriptions from the contract."""
     lines = [f"# {_NOTE}", "version: 2", "models:"]
     for entity in sorted(entities, key=lambda e: e.name):
         grain = entity.grain[0].lower() + entity.grain[1:]
         lines += [
             f"  - name: stg_{entity.name}",
             f"    description: {_quoted(f'{entity.description} {_survivors(entity)} Grain: {grain}')}",
-            *_key_test(entity),
             "    columns:",
         ]
         for column in entity.fields:
@@ -121,13 +153,17 @@ def _survivors(entity: Entity) -> str:
     return "Of each source the newest load, with all its exact copies."
 
 
+def _key_text(entity: Entity) -> str:
+    return f"({', '.join(entity.key)})"
+
+
 def _key_test(entity: Entity) -> list[str]:
     if not entity.key:
         return []
     return [
         "    data_tests:",
         "      - is_key:",
-        f"          name: stg_{entity.name}_has_its_key",
+        f"          name: current_{entity.name}_has_its_key",
         f"          arguments: {{columns: [{', '.join(entity.key)}]}}",
     ]
 

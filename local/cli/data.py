@@ -117,8 +117,13 @@ def load(
     console.print("[bold]nexus model[/] brings Silver to Gold.")
 
 
-def model(context: typer.Context) -> None:
-    """Builds Gold from everything committed in Silver, tests it, and publishes it.
+def model(
+    context: typer.Context,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Build all of it anew instead of adding to what there is.")
+    ] = False,
+) -> None:
+    """Adds to Gold what was committed in Silver since it was built, tests it, and publishes it.
 
     Example: nexus model
     """
@@ -129,7 +134,12 @@ def model(context: typer.Context) -> None:
         lines = Lines(bars)
         task = lines.task("Building Gold")
         published = build_model(
-            call.lake, ledger, store, datetime.now(UTC), lambda done, total, _name: task.at(done, total)
+            call.lake,
+            ledger,
+            store,
+            datetime.now(UTC),
+            lambda done, total, _name: task.at(done, total),
+            full=full_refresh,
         )
         lines.end()
     if published.findings:

@@ -345,8 +345,10 @@ def test_failed_build_publishes_nothing_and_names_what_failed(tmp_path: Path, wo
         build(tmp_path, work_dir, lake.files, "b2")
     said = str(failed.value)
     assert said.startswith("Gold was not built; what is published stays as it was.")
-    assert "test stg_order_items_has_its_key: 1 row breaks it" in said
-    assert "model stg_sellers: " in said
+    kept_rows = work_dir / "found/current_order_items_has_its_key.csv"
+    assert f"test current_order_items_has_its_key: 1 row breaks it; see {kept_rows}" in said
+    assert kept_rows.read_text().splitlines() == ["order_id,order_item_id,copies", ",1,1"]
+    assert "model current_sellers: " in said
     assert broken.name in said
     assert "Traceback" not in said
     assert query(tmp_path, BUCKET, "select sum(price) from fact_sales").rows == [(Decimal("100.00"),)]
@@ -359,7 +361,7 @@ def test_first_build_that_fails_leaves_no_gold(tmp_path: Path) -> None:
     parsed = tmp_path / "model/target/partial_parse.msgpack"
     parsed.parent.mkdir(parents=True)
     parsed.write_bytes(b"\x93cut off")  # what a build killed while it wrote may leave
-    with pytest.raises(ModelFailed, match="stg_orders_has_its_key"):
+    with pytest.raises(ModelFailed, match="current_orders_has_its_key"):
         build(tmp_path, tmp_path / "model", lake.files)
     assert not is_published(tmp_path, BUCKET)
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,7 @@ from local.gold import (
     Finding,
     ModelDoc,
     NoGold,
+    PublishedFile,
     PublishedGold,
     PublishedTable,
     QueryFailed,
@@ -26,7 +28,10 @@ from local.gold import (
     read_published,
     silver_keys,
 )
-from local.model import BuildResult, BuiltTable, build_gold, publish, refresh_gold
+from local.gold_files import WHOLE, BuiltFile, BuiltTable
+from local.model import refresh_gold
+from local.publish import BuildResult, published_before, remove_old_files
+from local.publish import publish as publish_files
 from tests.fakes.folder_store import FolderStore, FolderStoreThatFails
 
 BUCKET = "olist-data-lake-gold"
@@ -42,10 +47,18 @@ def a_build(
         path = folder / f"{name}-{value}.parquet"
         pq.write_table(pa.table({"seller_key": ["a", "b"], "price": [Decimal(value), Decimal("2.50")]}), path)
         doc = ModelDoc(name, f"About {name}. Grain: one row per seller.", {"seller_key": "The seller."})
-        built.append(BuiltTable(doc, path, 2))
+        built.append(BuiltTable(doc, {WHOLE: BuiltFile(path, 2, f"{name} {value}")}))
     return BuildResult(
         tuple(built), (Finding("orders_without_items", "Orders that have no item.", 3),), SILVER
     )
+
+
+def publish(result: BuildResult, store: FolderStore, bucket: str, build: str, at: datetime) -> PublishedGold:
+    """A publication to its end, as `refresh_gold` does it."""
+    before = published_before(store, bucket)
+    published = publish_files(result, store, bucket, build, at)
+    remove_old_files(store, bucket, published, before)
+    return published
 
 
 def prices(root: Path) -> list[Decimal]:
@@ -55,7 +68,7 @@ def prices(root: Path) -> list[Decimal]:
 
 
 def builds(root: Path) -> set[str]:
-    return {path.name for path in (root / "lake" / BUCKET / "builds").iterdir() if any(path.iterdir())}
+    return {path.parts[-3] for path in (root / "lake" / BUCKET / "builds").glob("*/*/*.parquet")}
 
 
 def test_published_tables_are_read_as_views(tmp_path: Path) -> None:
@@ -89,9 +102,9 @@ def test_gold_does_not_show_what_is_not_published(tmp_path: Path) -> None:
 
 def test_gold_missing_a_published_file_is_told(tmp_path: Path) -> None:
     publish(a_build(tmp_path), FolderStore(tmp_path), BUCKET, "b1", AT)
-    (tmp_path / "lake" / BUCKET / "builds/b1/fact_sales.parquet").unlink()
+    (tmp_path / "lake" / BUCKET / "builds/b1/fact_sales/all.parquet").unlink()
     with pytest.raises(
-        LakeError, match=r"builds/b1/fact_sales\.parquet is published but missing.*nexus model"
+        LakeError, match=r"builds/b1/fact_sales/all\.parquet is published but missing.*nexus model"
     ):
         open_gold(tmp_path, BUCKET)
 
@@ -110,12 +123,13 @@ def test_published_manifest_that_is_broken_is_told_and_replaced(tmp_path: Path, 
 
 
 def test_published_manifest_survives_the_round_trip() -> None:
-    table = PublishedTable("builds/b1/t.parquet", 2, 99, "Ünïcode. Grain: one.", {"a": 'quote "'})
+    file = PublishedFile("builds/b1/t/all.parquet", 2, 99, "c0ffee")
+    table = PublishedTable({WHOLE: file}, "Ünïcode. Grain: one.", {"a": 'quote "'})
     gold = PublishedGold(
         "b1", None, "2026-11-02T12:00:00+00:00", SILVER, (Finding("t", "x", 1),), {"t": table}
     )
     assert PublishedGold.from_text(gold.to_text()) == gold
-    assert json.loads(gold.to_text())["tables"]["t"]["key"] == "builds/b1/t.parquet"
+    assert json.loads(gold.to_text())["tables"]["t"]["files"][WHOLE]["key"] == file.key
 
 
 @pytest.mark.parametrize(
@@ -206,16 +220,16 @@ def test_publish_swaps_the_manifest_after_the_tables_and_removes_last(tmp_path: 
     store.calls.clear()
     publish(a_build(tmp_path), store, BUCKET, "b3", AT)
     assert store.calls == [
-        ("put", "builds/b3/dim_seller.parquet"),
-        ("put", "builds/b3/fact_sales.parquet"),
+        ("put", "builds/b3/dim_seller/all.parquet"),
+        ("put", "builds/b3/fact_sales/all.parquet"),
         ("put", "published.json"),
-        ("delete", "builds/b1/dim_seller.parquet"),
-        ("delete", "builds/b1/fact_sales.parquet"),
+        ("delete", "builds/b1/dim_seller/all.parquet"),
+        ("delete", "builds/b1/fact_sales/all.parquet"),
     ]
     assert builds(tmp_path) == {"b2", "b3"}
 
 
-@pytest.mark.parametrize("at", ["dim_seller.parquet", "fact_sales.parquet", "published.json"])
+@pytest.mark.parametrize("at", ["dim_seller/all.parquet", "fact_sales/all.parquet", "published.json"])
 def test_publish_cut_off_leaves_the_old_gold_and_goes_with_the_next(tmp_path: Path, at: str) -> None:
     publish(a_build(tmp_path), FolderStore(tmp_path), BUCKET, "b1", AT)
     with pytest.raises(EndpointConnectionError):
@@ -271,19 +285,51 @@ def test_refresh_runs_once_at_a_time(tmp_path: Path) -> None:
             refresh_gold({}, work, FolderStore(tmp_path), BUCKET, "b1", AT, lambda *_: None)
 
 
+def refresh(root: Path, files: dict[str, list[Path]]) -> None:
+    refresh_gold(files, root / "model", FolderStore(root), BUCKET, "b1", AT, lambda *_: None)
+
+
 def test_build_names_the_silver_file_that_is_missing(tmp_path: Path) -> None:
     gone = tmp_path / SILVER["orders"][0]
     with pytest.raises(LakeError, match=r"1 Silver file.*emb-1\+0\+0+\+r0\.parquet.*nexus ledger"):
-        build_gold({"orders": [gone]}, tmp_path / "model", lambda *_: None)
+        refresh(tmp_path, {"orders": [gone]})
 
 
 def test_build_refuses_an_unknown_entity(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="invoices is not an entity"):
-        build_gold({"invoices": []}, tmp_path / "model", lambda *_: None)
+        refresh(tmp_path, {"invoices": []})
 
 
 def test_build_refuses_a_file_that_is_no_silver_object(tmp_path: Path) -> None:
     stray = tmp_path / "orders.parquet"
     stray.touch()
     with pytest.raises(LakeError, match="not the key of a Silver"):
-        build_gold({"orders": [stray]}, tmp_path / "model", lambda *_: None)
+        refresh(tmp_path, {"orders": [stray]})
+
+
+def test_publish_shares_files_that_did_not_change(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    first = publish_files(a_build(tmp_path), store, BUCKET, "b1", AT)
+    [seller, sales] = a_build(tmp_path, 7).tables
+    same = replace(seller, files={WHOLE: replace(seller.files[WHOLE], digest="dim_seller 1")})
+    for build, table in (("b2", same), ("b3", replace(seller, files={}, unchanged=frozenset({WHOLE})))):
+        result = BuildResult((table, sales), (), SILVER)
+        store.calls.clear()
+        last = publish_files(result, store, BUCKET, build, AT, first)
+        assert store.calls == [("put", f"builds/{build}/fact_sales/all.parquet"), ("put", "published.json")]
+        assert last.tables["dim_seller"].files == first.tables["dim_seller"].files
+    remove_old_files(store, BUCKET, last, first)
+    assert query(tmp_path, BUCKET, "select count(*) from dim_seller").rows == [(2,)]
+    assert prices(tmp_path)[0] == Decimal(7)
+
+
+def test_published_parts_are_one_table(tmp_path: Path) -> None:
+    parts = {}
+    for month in ("2018-01", "2018-02"):
+        path = tmp_path / f"{month}.parquet"
+        pq.write_table(pa.table({"event_month": [month]}), path)
+        parts[month] = BuiltFile(path, 1, month)
+    table = BuiltTable(ModelDoc("fact_sales", "About. Grain: one row per item.", {}), parts)
+    published = publish(BuildResult((table,), (), SILVER), FolderStore(tmp_path), BUCKET, "b1", AT)
+    assert query(tmp_path, BUCKET, "from fact_sales order by 1").rows == [("2018-01",), ("2018-02",)]
+    assert published.tables["fact_sales"].rows == 2

@@ -1,45 +1,26 @@
+{{ config(tags=['history']) }}
+
 -- Scores go from 1 (low) to 5 (high). Recency and revenue are ranked among all persons, equal values alike; most persons
 -- buy once, so frequency is the number of orders itself.
-with bought as (
-    select
-        customer_key,
-        count(*) as order_count,
-        min(order_purchase_timestamp) as first_purchase_at,
-        max(order_purchase_timestamp) as last_purchase_at
-    from {{ ref('int_orders') }}
-    group by customer_key
-),
-
-spent as (
-    select
-        customer_key,
-        count(*) as item_count,
-        {{ money_sum('price') }} as revenue
-    from {{ ref('fact_sales') }}
-    group by customer_key
-),
-
-newest as (
-    select max(order_purchase_timestamp) as purchase_at
-    from {{ ref('int_orders') }}
+with newest as (
+    select max(last_purchase_at) as purchase_at
+    from {{ ref('int_customer_totals') }}
 ),
 
 ranked as (
     select
-        bought.customer_key,
-        bought.order_count,
-        bought.first_purchase_at,
-        bought.last_purchase_at,
-        coalesce(spent.item_count, 0) as item_count,
-        coalesce(spent.revenue, 0) as revenue,
-        date_diff('day', cast(bought.last_purchase_at as date), cast(newest.purchase_at as date)) as recency_days,
-        cume_dist() over (order by bought.last_purchase_at nulls first) as recency_rank,
-        cume_dist() over (order by coalesce(spent.revenue, 0)) as revenue_rank
-    from bought
-    left join spent
-        on bought.customer_key = spent.customer_key
+        totals.customer_key,
+        totals.order_count,
+        totals.first_purchase_at,
+        totals.last_purchase_at,
+        totals.item_count,
+        totals.revenue,
+        date_diff('day', cast(totals.last_purchase_at as date), cast(newest.purchase_at as date)) as recency_days,
+        cume_dist() over (order by totals.last_purchase_at nulls first) as recency_rank,
+        cume_dist() over (order by totals.revenue) as revenue_rank
+    from {{ ref('int_customer_totals') }} as totals
     cross join newest
-    where bought.customer_key <> {{ unknown_key() }}
+    where totals.customer_key <> {{ unknown_key() }}
 ),
 
 scored as (
@@ -79,18 +60,15 @@ union all
 -- What cannot be told apart by person.
 select
     {{ unknown_key() }} as customer_key,
-    coalesce(max(bought.order_count), 0) as order_count,
-    coalesce(max(spent.item_count), 0) as item_count,
-    cast(coalesce(max(spent.revenue), 0) as decimal(18, 2)) as revenue,
-    max(bought.first_purchase_at) as first_purchase_at,
-    max(bought.last_purchase_at) as last_purchase_at,
+    coalesce(max(order_count), 0) as order_count,
+    coalesce(max(item_count), 0) as item_count,
+    cast(coalesce(max(revenue), 0) as decimal(18, 2)) as revenue,
+    max(first_purchase_at) as first_purchase_at,
+    max(last_purchase_at) as last_purchase_at,
     cast(null as bigint) as recency_days,
     cast(null as integer) as recency_score,
     cast(null as integer) as frequency_score,
     cast(null as integer) as revenue_score,
     {{ unknown_key() }} as segment
-from (select {{ unknown_key() }} as customer_key) as member
-left join bought
-    on member.customer_key = bought.customer_key
-left join spent
-    on member.customer_key = spent.customer_key
+from {{ ref('int_customer_totals') }} as totals
+where totals.customer_key = {{ unknown_key() }}

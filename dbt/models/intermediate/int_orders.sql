@@ -1,3 +1,5 @@
+{{ config(materialized='increment', unit='order_id', touched='touched_orders') }}
+
 select
     orders.order_id,
     orders.customer_id,
@@ -18,3 +20,4 @@ select
 from {{ ref('stg_orders') }} as orders
 left join {{ ref('stg_customers') }} as customers
     on orders.customer_id = customers.customer_id
+where {{ is_touched('orders.order_id', ref('touched_orders')) }}

@@ -1,3 +1,5 @@
+{{ config(materialized='increment', unit='customer_unique_id', touched='touched_persons') }}
+
 -- A person has one customer_id per order: the address is that of the newest order, or of any when none has arrived.
 with ranked as (
     select
@@ -13,6 +15,7 @@ with ranked as (
     left join {{ ref('stg_orders') }} as orders
         on customers.customer_id = orders.customer_id
     where customers.customer_unique_id is not null
+        and {{ is_touched('customers.customer_unique_id', ref('touched_persons')) }}
 )
 
 select

@@ -1,3 +1,5 @@
+{{ config(tags=['history']) }}
+
 with members as (
     select
         customer_unique_id as customer_key,

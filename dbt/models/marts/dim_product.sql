@@ -1,3 +1,5 @@
+{{ config(materialized='increment', unit='product_key', touched='touched_products') }}
+
 select
     products.product_id as product_key,
     coalesce(products.product_category_name, {{ unknown_key() }}) as product_category_name,
@@ -18,6 +20,7 @@ select
 from {{ ref('stg_products') }} as products
 left join {{ ref('stg_category_translation') }} as translation
     on products.product_category_name = translation.product_category_name
+where {{ is_touched('products.product_id', ref('touched_products')) }}
 
 union all
 

@@ -1,3 +1,5 @@
+{{ config(materialized='increment', unit='seller_key', touched='touched_sellers') }}
+
 select
     sellers.seller_id as seller_key,
     sellers.seller_zip_code_prefix,
@@ -8,6 +10,7 @@ select
 from {{ ref('stg_sellers') }} as sellers
 left join {{ ref('int_zip_coordinates') }} as zips
     on sellers.seller_zip_code_prefix = zips.zip_code_prefix
+where {{ is_touched('sellers.seller_id', ref('touched_sellers')) }}
 
 union all
 

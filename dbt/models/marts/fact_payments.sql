@@ -1,3 +1,5 @@
+{{ config(materialized='increment', unit='order_id', touched='touched_orders', meta={'partition': 'event_month'}) }}
+
 select
     payments.order_id,
     payments.payment_sequential,
@@ -11,3 +13,4 @@ select
 from {{ ref('stg_payments') }} as payments
 left join {{ ref('int_orders') }} as orders
     on payments.order_id = orders.order_id
+where {{ is_touched('payments.order_id', ref('touched_orders')) }}

@@ -1,3 +1,5 @@
+{{ config(materialized='increment', unit='order_id', touched='touched_orders', meta={'partition': 'event_month'}) }}
+
 select
     reviews.review_id,
     reviews.order_id,
@@ -13,3 +15,4 @@ select
 from {{ ref('stg_reviews') }} as reviews
 left join {{ ref('int_orders') }} as orders
     on reviews.order_id = orders.order_id
+where {{ is_touched('reviews.order_id', ref('touched_orders')) }}

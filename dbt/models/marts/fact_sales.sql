@@ -1,3 +1,5 @@
+{{ config(materialized='increment', unit='order_id', touched='touched_orders', meta={'partition': 'event_month'}) }}
+
 select
     items.order_id,
     items.order_item_id,
@@ -37,3 +39,4 @@ left join {{ ref('int_zip_coordinates') }} as seller_zips
     on sellers.seller_zip_code_prefix = seller_zips.zip_code_prefix
 left join {{ ref('int_zip_coordinates') }} as customer_zips
     on orders.customer_zip_code_prefix = customer_zips.zip_code_prefix
+where {{ is_touched('items.order_id', ref('touched_orders')) }}

@@ -1,7 +1,8 @@
-{#- One aggregate over a table equals one over another, exactly; both null counts as equal. -#}
+{#- One aggregate over a table equals one over another, exactly; both null counts as equal. Over all history. -#}
 {% test expect_table_aggregation_to_equal_other_table(
     model, expression, compare_model, compare_expression=None, row_condition=None, compare_row_condition=None
 ) %}
+{{- config(tags=['history']) -}}
 with ours as (
     select {{ expression }} as amount from {{ model }} where {{ row_condition or 'true' }}
 ),

@@ -1,1 +1,1 @@
-{{ newest_versions('category_translation') }}
+{{ live_rows('category_translation') }}

@@ -1,1 +1,1 @@
-{{ newest_versions('customers') }}
+{{ live_rows('customers') }}

@@ -1,1 +1,1 @@
-{{ newest_versions('geolocation') }}
+{{ live_rows('geolocation') }}

@@ -1,1 +1,1 @@
-{{ newest_versions('order_items') }}
+{{ live_rows('order_items') }}

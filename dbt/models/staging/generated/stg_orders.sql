@@ -1,1 +1,1 @@
-{{ newest_versions('orders') }}
+{{ live_rows('orders') }}

@@ -1,1 +1,1 @@
-{{ newest_versions('payments') }}
+{{ live_rows('payments') }}

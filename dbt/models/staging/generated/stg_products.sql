@@ -1,1 +1,1 @@
-{{ newest_versions('products') }}
+{{ live_rows('products') }}

@@ -1,1 +1,1 @@
-{{ newest_versions('reviews') }}
+{{ live_rows('reviews') }}

@@ -1,1 +1,1 @@
-{{ newest_versions('sellers') }}
+{{ live_rows('sellers') }}

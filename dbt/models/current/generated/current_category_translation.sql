@@ -1,0 +1,3 @@
+{{ config(materialized='increment', unit='product_category_name') }}
+
+{{ current_versions('category_translation') }}

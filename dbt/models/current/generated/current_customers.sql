@@ -1,0 +1,3 @@
+{{ config(materialized='increment', unit='customer_id') }}
+
+{{ current_versions('customers') }}

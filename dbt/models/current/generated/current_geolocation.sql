@@ -1,0 +1,3 @@
+{{ config(materialized='increment', unit='pos_log') }}
+
+{{ current_versions('geolocation') }}

@@ -1,0 +1,3 @@
+{{ config(materialized='increment', unit='order_id') }}
+
+{{ current_versions('order_items') }}

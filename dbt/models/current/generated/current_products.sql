@@ -1,0 +1,3 @@
+{{ config(materialized='increment', unit='product_id') }}
+
+{{ current_versions('products') }}

@@ -1,0 +1,3 @@
+{{ config(materialized='increment', unit='review_id') }}
+
+{{ current_versions('reviews') }}

@@ -1,0 +1,3 @@
+{{ config(materialized='increment', unit='seller_id') }}
+
+{{ current_versions('sellers') }}

@@ -1,0 +1,59 @@
+"""Gold by increments is Gold in full, for random histories: as compiled SQL, and a few through dbt itself."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from local.gold import query
+from local.model import refresh_gold
+from tests.builders.gold_history import History, a_history
+from tests.builders.silver import SilverLake
+from tests.compiled_gold import CompiledGold, compile_gold, require_equal
+from tests.fakes.folder_store import FolderStore
+
+BLOCKS, BLOCK = 10, 20
+BUCKET = "olist-data-lake-gold"
+AT = datetime(2026, 11, 2, 13, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> CompiledGold:
+    return compile_gold(tmp_path_factory.mktemp("compiled"))
+
+
+@pytest.fixture(scope="module")
+def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all histories: what dbt has parsed is used again, and what is kept is always of another history."""
+    return tmp_path_factory.mktemp("model")
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_increments_equal_a_full_build(compiled: CompiledGold, block: int) -> None:
+    """More of them: `make gold-histories N=2000`."""
+    for seed in range(block * BLOCK, (block + 1) * BLOCK):
+        require_equal(compiled, a_history(seed))
+
+
+@pytest.mark.parametrize("seed", range(10_000, 10_010))
+def test_increments_of_dbt_equal_a_full_build(
+    compiled: CompiledGold, seed: int, tmp_path: Path, work_dir: Path
+) -> None:
+    history = a_history(seed, builds=2)
+    in_full = compiled.tables_in_full(history)
+    lake = SilverLake(tmp_path / "silver")
+    for build in range(history.builds):
+        arrive(lake, history, build)
+        published = refresh_gold(
+            lake.files, work_dir, FolderStore(tmp_path), BUCKET, f"{seed}-{build}", AT, lambda *_: None
+        )
+    assert published.previous == f"{seed}-0"
+    for name in published.tables:
+        assert sorted(query(tmp_path, BUCKET, f"from {name}").rows, key=repr) == in_full[name], history.told()
+
+
+def arrive(lake: SilverLake, history: History, build: int) -> None:
+    for entity in sorted({a.entity for a in history.arrivals if a.build == build}):
+        rows = [a.row for a in history.arrivals if a.build == build and a.entity == entity]
+        lake.add(entity, rows)
+        lake.offset += 1  # names the next file; the rows have their positions
