@@ -127,11 +127,12 @@ NEWER = replace(
     ORDERS,
     version="1.1.0",
     fields=(*ORDERS.fields, Field("gift", 18, Kind.TEXT, False, None, "gift", "A gift.")),
+    former=(ORDERS,),
 )
 
 
 def test_older_version_keeps_its_registry_id_and_its_fields() -> None:
-    edge = an_edge(ORDERS, NEWER)
+    edge = an_edge(NEWER)
     old = unframe(accepted(an_event(), edge)[3])
     new = unframe(accepted(an_event(NEWER, contract_version="1.1.0", gift="yes"), edge)[3])
     assert old.schema_version_id == registry_id(ORDERS)  # type: ignore[union-attr]
@@ -140,9 +141,15 @@ def test_older_version_keeps_its_registry_id_and_its_fields() -> None:
 
 
 def test_older_version_does_not_take_fields_of_a_newer_one() -> None:
-    found = refused(an_event(NEWER, contract_version="1.0.0", gift="yes"), an_edge(ORDERS, NEWER))
+    found = refused(an_event(NEWER, contract_version="1.0.0", gift="yes"), an_edge(NEWER))
     assert found.code == Code.INVALID_ARGUMENT
     assert "18" in found.message
+
+
+def test_version_newer_than_the_host_is_named_before_its_fields() -> None:
+    found = refused(an_event(NEWER, contract_version="1.1.0", gift="yes"))
+    assert found.field == "orders.contract_version"
+    assert "'1.1.0' of orders is not known here: known are 1.0.0" in found.message
 
 
 @pytest.mark.parametrize(
