@@ -1,7 +1,8 @@
 """The entities as every process knows them at run time, read from the committed `compiled/<entity>.json`.
 
-Versions that a contract had before stand in `compiled/former/<entity>-<version>.json`. The contracts in `contracts/*.yaml` are the source; `make generate` compiles them. Nothing here parses YAML, so
-Lambdas and hosts start without it.
+Versions that a contract had before stand in `compiled/former/<entity>-<version>.json`. The contracts in
+`contracts/*.yaml` are the source; `make generate` compiles them. Nothing here parses YAML, so Lambdas and hosts start
+without it.
 """
 
 import hashlib
@@ -89,8 +90,8 @@ class Rule:
 class Entity:
     """One contract as compiled: columns, key, rules, message and its definition text.
 
-    `former` are the earlier versions of the same major whose rows are still taken, oldest first: each with its own rules,
-    and with columns that this version has too.
+    `former` are the earlier versions of the same major whose rows are still taken, oldest first: each with its own
+    rules, and with columns that this version has too.
     """
 
     name: str

@@ -32,7 +32,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the rows stood: Bronze key, number of the first row in the object, and the contract version of the check."""
+    """Where the rows stood (Bronze key, number of the first row in it), and the contract version of the check."""
 
     bronze_key: str
     first_row: int
