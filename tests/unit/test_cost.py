@@ -9,7 +9,7 @@ import pytest
 from lakehouse.errors import InputError
 from local.cost.__main__ import main
 from local.cost.bill import FREE, PRICED
-from local.cost.load import RATES, Load
+from local.cost.load import RATES, Load, stream_entities
 from local.cost.page import make_bill, to_text
 from local.cost.prices import FILE, PriceList
 from local.templates import read_settings
@@ -77,7 +77,11 @@ def test_bill_moves_old_bronze_to_the_cold_class() -> None:
 
 @pytest.mark.parametrize(
     ("rate", "bound"),
-    [(0, 0), (1, 86_400), (50, 86_400 / DEV.land.flush_seconds * 4 * DEV.streaming.partitions)],
+    [
+        (0, 0),
+        (1, 86_400),
+        (50, 86_400 / DEV.land.flush_seconds * len(stream_entities()) * DEV.streaming.partitions),
+    ],
 )
 def test_objects_of_a_day_are_bound_by_events_and_by_age(rate: float, bound: float) -> None:
     assert Load(rate, DEV).objects_per_day <= bound

@@ -59,9 +59,10 @@ def test_record_of_an_event_of_any_size(size: int) -> None:
 @pytest.mark.parametrize("tag", [10, 15, 16, 17, 31, 2047, 2048, 2**29 - 1])
 def test_record_of_a_tenth_entity_needs_no_code(tag: int) -> None:
     parcels = replace(ORDERS, name="parcels", tag=tag)
-    edge = an_edge(*ENTITIES.values(), parcels)
+    others = [entity for entity in ENTITIES.values() if entity.tag != tag]
+    edge = an_edge(*others, parcels)
     assert accepted(an_event(parcels), edge)[1] == "parcels.v1"
-    for entity in ENTITIES.values():
+    for entity in others:
         assert accepted(an_event(entity), edge)[1] == entity.topic
 
 
