@@ -41,6 +41,7 @@ fix: setup-dev ## put into form what can be put into form by itself
 generate: setup-dev ## everything compiled from the contracts and proto files
 	@$(PY) -m local.generate
 	@$(PY) -m grpc_ingest.proto.compile
+	@$(PY) -m stacks.schema_history
 
 golden: setup-dev ## write tests/golden anew; read the difference before you commit it
 	@$(PY) -m pytest -m golden --write-golden $(ARGS)

@@ -143,7 +143,7 @@ def _print_sightings(event_id: str, sightings: list[Sighting]) -> None:
 
 
 def _warning_text(entity: str, rule: str) -> str:
-    texts = {r.id: r.text for r in load_entities()[entity].rules}
+    texts = {r.id: r.text for version in load_entities()[entity].versions for r in version.rules}
     return f"{texts[rule]} (rule {rule})" if rule in texts else rule
 
 

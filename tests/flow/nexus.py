@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[2]
 
 
 class Nexus:
-    """One lake and the command line."""
+    """One lake and the command line, of this repository or of a copy of it."""
 
-    def __init__(self, lake: Path, **environment: str) -> None:
-        self.lake = lake
+    def __init__(self, lake: Path, root: Path = ROOT, **environment: str) -> None:
+        self.lake, self._root = lake, root
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         self._environment: Mapping[str, str] = (
             inherited | {"NEXUS_LAKE": str(lake), "COLUMNS": "150"} | environment
@@ -25,7 +25,7 @@ class Nexus:
         """A command, not waited for."""
         return subprocess.Popen(
             [sys.executable, "-m", "local", *arguments],
-            cwd=ROOT,
+            cwd=self._root,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -10,7 +10,7 @@ from lakehouse.errors import InputError
 from local.cost import page
 from local.cost.__main__ import main
 from local.cost.bill import FREE, PRICED
-from local.cost.load import RATES, Load
+from local.cost.load import RATES, Load, stream_entities
 from local.cost.page import asleep, make_bill, to_text
 from local.cost.prices import FILE, Price, PriceList
 from local.templates import read_settings
@@ -126,7 +126,7 @@ def test_bill_asleep_is_what_stays_and_the_ledgers_snapshot() -> None:
     [
         (0, 96 * DEV.streaming.partitions),
         (1, 86_400),
-        (50, 86_400 / DEV.land.flush_seconds * 4 * DEV.streaming.partitions),
+        (50, 86_400 / DEV.land.flush_seconds * len(stream_entities()) * DEV.streaming.partitions),
     ],
 )
 def test_objects_of_a_day_are_bound_by_events_and_by_age(rate: float, bound: float) -> None:
