@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+JOURNAL = "journal.jsonl"
+
 
 @dataclass(frozen=True)
 class Entry:

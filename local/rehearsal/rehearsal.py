@@ -17,15 +17,15 @@ from local.rehearsal.cdk_command import ROOT, Cdk, require_command
 from local.rehearsal.checks import CHECKS
 from local.rehearsal.checks.storage import BOUNDARY
 from local.rehearsal.findings import Finding, examine, require
+from local.rehearsal.journal import JOURNAL
 from local.rehearsal.ledger import RehearsalLedger
 from local.rehearsal.life import Life
 from local.rehearsal.scene import Scene, set_scene
 from local.rehearsal.unproven import not_proven
+from local.rehearsal.wanted import ACCOUNT
 from local.templates import read_settings
 from stacks.settings import Settings
 
-ACCOUNT = "123456789012"  # moto's own, for keys that nobody gave out
-JOURNAL = "journal.jsonl"
 _READY_S = 60.0  # 3 s here; a machine whose disk is cold needs some more for moto's imports
 _STOP_S = 10.0
 _METHOD = ("--all", "--require-approval", "never", "--method=direct")

@@ -21,11 +21,8 @@ from local.aws_setup import local_client
 from local.lake_store import write_whole
 from local.rehearsal import kafka_api, models, moto_gaps
 from local.rehearsal.engine import Engine
-from local.rehearsal.journal import Journal
-from local.rehearsal.wanted import Home, client_cache
-
-ACCOUNT = "123456789012"  # moto's own, for keys that nobody gave out
-JOURNAL = "journal.jsonl"
+from local.rehearsal.journal import JOURNAL, Journal
+from local.rehearsal.wanted import ACCOUNT, Home, client_cache
 
 
 def serve(folder: Path, port_file: Path, region: str, ledger_url: str) -> None:

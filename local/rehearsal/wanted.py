@@ -13,6 +13,7 @@ from local.rehearsal.journal import Entry
 
 # What CloudFormation makes of a name: stack, logical id and twelve characters that nobody can guess
 _SUFFIX = 12
+ACCOUNT = "123456789012"  # moto's own, for keys that nobody gave out
 
 
 class TemplateRefused(NexusError):

@@ -12,9 +12,10 @@ import pytest
 
 from lakehouse.errors import RuntimeFault
 from lambdas.canary import flight
-from local.rehearsal import custom, models, unproven
+from local.rehearsal import custom, kafka_api, models, moto_gaps, unproven
 from local.rehearsal.cdk_command import aws_surroundings
 from local.rehearsal.deployed import Deployed, Running
+from local.rehearsal.engine import Engine
 from local.rehearsal.findings import Finding, NotAsPromised, examine, require, to_text
 from local.rehearsal.journal import Entry, Journal, read_journal
 from local.rehearsal.wanted import Home, TemplateRefused, Wanted, holds, known_types, make
@@ -283,3 +284,9 @@ def test_a_custom_resource_that_did_not_succeed_fails_its_stack(body: bytes | No
 def test_properties_reach_a_custom_resource_as_text() -> None:
     found = custom.as_text({"PerZone": 1, "Things": {"on": True}, "Names": ["a", 2]})
     assert found == {"PerZone": "1", "Things": {"on": "true"}, "Names": ["a", "2"]}
+
+
+def test_what_is_wrapped_in_moto_is_there(tmp_path: Path) -> None:
+    engine = Engine(a_home(), Journal(tmp_path / "journal.jsonl"))
+    for hook in (*engine.hooks(), *moto_gaps.hooks(), *kafka_api.hooks()):
+        assert callable(getattr(hook.owner, hook.name)), f"{hook} is gone: moto has changed"
