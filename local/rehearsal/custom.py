@@ -21,10 +21,10 @@ _MOST_BYTES = 4096
 def answer_of(wanted: Wanted) -> Mapping[str, Any]:
     """The answer to a Create. TemplateRefused, with its reason, when it says FAILED, or nothing."""
     home, token = wanted.home, wanted["ServiceToken"]
-    entry = home.function(token)
+    entry = home.find("AWS::Lambda::Function", "Arn", token)
     if entry is None:
         raise TemplateRefused(f"{wanted.logical_id}: {token} is no function of these stacks")
-    deployed = fetch(home.client("lambda"), home.client("s3"), entry, home.folder)
+    deployed = fetch(home.client("lambda"), home.client("s3"), home.find, entry, home.folder)
     # only the owner of the ledger's database is told of the secret with its password
     owner = any(name.endswith("_LEDGER_SECRET") for name in deployed.environment)
     more = {"NEXUS_LEDGER_URL": home.ledger_url} if owner else {}

@@ -8,12 +8,13 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
@@ -44,12 +45,21 @@ class Deployed:
     environment: Mapping[str, str]
     timeout_s: int
     memory_mib: int
-    layers: tuple[str, ...]
+    pandas: bool
+    brought: frozenset[str]  # distributions in layers of ours
     package: Path
 
 
-def fetch(functions: Any, s3: Any, entry: Entry, folder: Path, qualifier: str = "$LATEST") -> Deployed:
-    """What Lambda says of it, with the package that its stack named. RuntimeFault when that is not what Lambda has."""
+Find = Callable[[str, str, str], Entry | None]
+
+
+def fetch(
+    functions: Any, s3: Any, find: Find, entry: Entry, folder: Path, qualifier: str = "$LATEST"
+) -> Deployed:
+    """What Lambda says of it, with the package that its stack named. RuntimeFault when that is not what Lambda has.
+
+    `find` gives the newest resource of a type whose attribute is this.
+    """
     found = functions.get_function_configuration(FunctionName=entry.physical_id, Qualifier=qualifier)
     code = entry.properties["Code"]
     body = s3.get_object(Bucket=code["S3Bucket"], Key=code["S3Key"])["Body"].read()
@@ -60,6 +70,8 @@ def fetch(functions: Any, s3: Any, entry: Entry, folder: Path, qualifier: str = 
     if not package.exists():
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             archive.extractall(package)
+    layers = [layer["Arn"] for layer in found.get("Layers", [])]
+    ours = [layer for layer in layers if AWS_LAYERS not in layer]
     return Deployed(
         entry.physical_id,
         found["FunctionArn"],
@@ -67,9 +79,27 @@ def fetch(functions: Any, s3: Any, entry: Entry, folder: Path, qualifier: str = 
         found.get("Environment", {}).get("Variables", {}),
         found["Timeout"],
         found["MemorySize"],
-        tuple(layer["Arn"] for layer in found.get("Layers", [])),
+        len(ours) < len(layers),
+        frozenset().union(*(_in_layer(s3, find, layer) for layer in ours)),
         package,
     )
+
+
+def _in_layer(s3: Any, find: Find, arn: str) -> frozenset[str]:
+    """What a layer of ours holds is for Lambda's processor: here this machine's stand in, and only those."""
+    entry = find("AWS::Lambda::LayerVersion", "LayerVersionArn", arn)
+    if entry is None:
+        raise RuntimeFault(f"no stack has made the layer {arn}")
+    content = entry.properties["Content"]
+    body = s3.get_object(Bucket=content["S3Bucket"], Key=content["S3Key"])["Body"].read()
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        return distributions(archive.namelist(), "python")
+
+
+def distributions(files: Iterable[str], folder: str) -> frozenset[str]:
+    """Names of the libraries that are installed in a folder of an archive."""
+    marks = (re.fullmatch(rf"{folder}/([^/]+)-[^-/]+\.dist-info/METADATA", file) for file in files)
+    return frozenset(mark.group(1) for mark in marks if mark)
 
 
 class Running:
@@ -117,8 +147,10 @@ class Running:
     def _about(self, folder: Path) -> Mapping[str, Any]:
         deployed = self._deployed
         path = [deployed.package, libraries(folder / "runtime", RUNTIME)]
-        if any(AWS_LAYERS in layer for layer in deployed.layers):
+        if deployed.pandas:
             path.append(libraries(folder / "layer", PANDAS_LAYER))
+        if deployed.brought:
+            path.append(libraries(folder / f"layers-of-{deployed.name}", deployed.brought))
         return {
             "name": deployed.name,
             "arn": deployed.arn,
@@ -135,6 +167,10 @@ class Running:
             self._process.stdin.flush()
         except BrokenPipeError:  # it has ended: the missing answer tells
             return
+
+    def kill(self) -> None:
+        """Ends it at once, from whatever thread; who waits for an answer learns that there is none."""
+        self._process.kill()
 
     def __enter__(self) -> Self:
         return self

@@ -21,7 +21,8 @@ from local.rehearsal.journal import JOURNAL
 from local.rehearsal.ledger import RehearsalLedger
 from local.rehearsal.life import Life
 from local.rehearsal.scene import Scene, set_scene
-from local.rehearsal.unproven import not_proven
+from local.rehearsal.smoke_test import SmokeTest
+from local.rehearsal.unproven import NO_SMOKE, not_proven
 from local.rehearsal.wanted import ACCOUNT
 from local.templates import read_settings
 from stacks.settings import Settings
@@ -67,14 +68,29 @@ class Rehearsal:
         )
 
     def _live(self, scene: Scene) -> None:
-        """Each needs the one before. The canary would be called here, once brokers and hosts run in a rehearsal."""
+        """Each needs the one before."""
         life = Life(scene)
         _ = (
             self._step("events into Bronze", life.put)
             and self._step("announced, queued, checked", life.check)
             and self._step("forgotten, swept, checked", life.forget)
             and self._step("Bronze = Silver + Quarantine", life.balance)
+            and self._smoke(scene)
         )
+
+    def _smoke(self, scene: Scene) -> bool:
+        """`make smoke`, with hosts that run here. Where a connector lands there is none to run."""
+        if scene.settings.land.by != "writer":
+            self._note(NO_SMOKE)
+            return True
+        with ExitStack() as ends:
+            smoke = SmokeTest(scene, ends)
+            return (
+                self._step("hosts, from their artifacts", smoke.start)
+                and self._step("make smoke", smoke.well)
+                and self._step("make smoke, in an alarm", smoke.alarmed)
+                and self._step("hosts drain", smoke.drain)
+            )
 
     def _step(self, subject: str, look: Callable[[], str]) -> bool:
         finding = examine(subject, look)

@@ -44,15 +44,24 @@ class Scene:
         """A deployed function by its physical name, with its package. RuntimeFault when there is none."""
         for entry in self.of_type("AWS::Lambda::Function"):
             if entry.physical_id == name:
-                return fetch(self.client("lambda"), self.client("s3"), entry, self.folder, qualifier)
+                return fetch(
+                    self.client("lambda"), self.client("s3"), self._find, entry, self.folder, qualifier
+                )
         raise RuntimeFault(f"no stack has made a function {name}")
 
     def start(self, function: Deployed, more: Mapping[str, str] | None = None) -> Running:
         """Its process; the ledger's address is this machine's, with the function's own user."""
-        changed = dict(more or {})
-        if url := function.environment.get("NEXUS_LEDGER_URL"):
-            changed["NEXUS_LEDGER_URL"] = self.ledger.url_of(url)
-        return Running(function, self.folder, self.endpoint, self.settings.region, changed)
+        changes = {**self.ledger_here(function), **(more or {})}
+        return Running(function, self.folder, self.endpoint, self.settings.region, changes)
+
+    def ledger_here(self, function: Deployed) -> dict[str, str]:
+        """What differs in a function's environment in any case."""
+        url = function.environment.get("NEXUS_LEDGER_URL")
+        return {"NEXUS_LEDGER_URL": self.ledger.url_of(url)} if url else {}
+
+    def _find(self, type_: str, name: str, value: str) -> Entry | None:
+        found = [e for e in self.entries if e.type == type_ and e.attributes.get(name) == value]
+        return found[-1] if found else None
 
 
 def set_scene(

@@ -19,8 +19,9 @@ from local import moto_hooks, object_events
 from local.aws_server import FASTER, HOST, QuietHandler, create_service
 from local.aws_setup import local_client
 from local.lake_store import write_whole
-from local.rehearsal import kafka_api, models, moto_gaps
+from local.rehearsal import kafka_api, models, moto_gaps, only_an_account
 from local.rehearsal.engine import Engine
+from local.rehearsal.invocations import Invocations
 from local.rehearsal.journal import JOURNAL, Journal
 from local.rehearsal.wanted import ACCOUNT, Home, client_cache
 
@@ -33,7 +34,7 @@ def serve(folder: Path, port_file: Path, region: str, ledger_url: str) -> None:
     journal = Journal(folder / JOURNAL)
     home = Home(
         client_cache(lambda service: local_client(service, endpoint, region)),
-        lambda arn: journal.with_attribute("AWS::Lambda::Function", "Arn", arn),
+        journal.with_attribute,
         ACCOUNT,
         region,
         endpoint,
@@ -44,9 +45,9 @@ def serve(folder: Path, port_file: Path, region: str, ledger_url: str) -> None:
     kafka_api.install()
     moto_gaps.install()
     engine = Engine(home, journal)
-    moto_hooks.install(
-        (*engine.hooks(), *object_events.hooks(), *kafka_api.hooks(), *moto_gaps.hooks(), FASTER)
-    )
+    invocations = Invocations(home)
+    moto_hooks.install((*engine.hooks(), *invocations.hooks(), *object_events.hooks(), *kafka_api.hooks()))
+    moto_hooks.install((*moto_gaps.hooks(), *only_an_account.hooks(), FASTER))
 
     def stop(_signum: int, _frame: FrameType | None) -> None:
         threading.Thread(target=server.shutdown).start()  # it waits for this very thread otherwise
@@ -56,6 +57,7 @@ def serve(folder: Path, port_file: Path, region: str, ledger_url: str) -> None:
     write_whole(port_file, f"{server.port}\n")
     server.serve_forever()
     server.server_close()
+    invocations.close()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -33,7 +33,7 @@ class Home:
     """Where resources are made: clients of the local AWS, and where its database is."""
 
     client: Callable[[str], Any]
-    function: Callable[[str], Entry | None]  # by ARN
+    find: Callable[[str, str, str], Entry | None]  # the newest of a type whose attribute is this
     account: str
     region: str
     endpoint: str

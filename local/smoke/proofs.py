@@ -19,7 +19,7 @@ from stacks.naming import Names
 from stacks.settings import Settings
 
 # Not under any entity, and no name that is announced: even if S3 kept it, nothing would read it.
-_PROBE_KEY = "_smoke/overwrite-probe"
+PROBE_KEY = "_smoke/overwrite-probe"
 # MD5 of nothing, sent with a body that is something: S3 asks for permission first, then compares, and keeps neither.
 _WRONG_MD5 = base64.b64encode(bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e")).decode()
 # A certificate of ACM that renews itself does so 60 days before its end; one that was imported needs a person.
@@ -112,7 +112,7 @@ def _configs(encoded: str) -> dict[str, str]:
 def overwriting(s3: Any, bucket: str) -> Found:
     """A PutObject without If-None-Match must be refused by the bucket's own policy, whoever asks."""
     try:
-        s3.put_object(Bucket=bucket, Key=_PROBE_KEY, Body=b"not nothing", ContentMD5=_WRONG_MD5)
+        s3.put_object(Bucket=bucket, Key=PROBE_KEY, Body=b"not nothing", ContentMD5=_WRONG_MD5)
     except ClientError as error:
         code, said = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
         if code == "AccessDenied" and "explicit deny in a resource-based policy" in said:
@@ -127,7 +127,7 @@ def overwriting(s3: Any, bucket: str) -> Found:
                 "not checked", "these credentials may not write to Bronze anyway, so its policy was not asked"
             )
         raise
-    return Found("failed", f"a PutObject without If-None-Match was taken: remove s3://{bucket}/{_PROBE_KEY}")
+    return Found("failed", f"a PutObject without If-None-Match was taken: remove s3://{bucket}/{PROBE_KEY}")
 
 
 def ledger(rds: Any, instance: str) -> Found:

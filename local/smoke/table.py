@@ -19,7 +19,8 @@ def to_text(settings: Settings, checks: Sequence[Check]) -> str:
     indent = " " * len(before.format("", "", ""))
     lines = [before.format(*_HEAD[:3]) + _HEAD[3]]
     for check in checks:
-        told = textwrap.wrap(check.detail, _WIDTH - len(indent)) or [""]
+        # names of alarms have hyphens, and are searched for
+        told = textwrap.wrap(check.detail, _WIDTH - len(indent), break_on_hyphens=False) or [""]
         lines.append(before.format(check.name, check.state, f"{check.seconds:.1f}") + told[0])
         lines += [indent + more for more in told[1:]]
     counts = Counter(check.state for check in checks)

@@ -1,26 +1,47 @@
 """The rehearsal's own rules: nothing unknown is skipped, nothing unheld is proven, only what is deployed runs."""
 
+import base64
+import hashlib
+import io
 import json
 import re
+import threading
 import urllib.request
+import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lakehouse.errors import RuntimeFault
 from lambdas.canary import flight
-from local.rehearsal import custom, kafka_api, models, moto_gaps, unproven
+from lambdas.canary.checks import Check
+from local.rehearsal import (
+    custom,
+    hosts,
+    kafka_api,
+    life,
+    models,
+    moto_gaps,
+    only_an_account,
+    smoke_test,
+    unproven,
+)
 from local.rehearsal.cdk_command import aws_surroundings
-from local.rehearsal.deployed import Deployed, Running
+from local.rehearsal.deployed import Deployed, Running, distributions, fetch, libraries
 from local.rehearsal.engine import Engine
 from local.rehearsal.findings import Finding, NotAsPromised, examine, require, to_text
+from local.rehearsal.hosts import Host, read_user_data, start_host
+from local.rehearsal.invocations import Invocations, change_environment
 from local.rehearsal.journal import Entry, Journal, read_journal
 from local.rehearsal.wanted import Home, TemplateRefused, Wanted, holds, known_types, make
 from local.smoke.proofs import proofs
+from local.smoke.table import to_text as smoke_table
 from local.templates import read_settings
+from stacks.user_data import HostFacts, render
 
 
 class AnyClient:
@@ -40,7 +61,7 @@ class AnyClient:
 def a_home(folder: Path = Path("nowhere"), client: Any = None) -> Home:
     return Home(
         lambda _service: client or AnyClient(),
-        lambda _arn: None,
+        lambda _type, _name, _value: None,
         "123456789012",
         "us-east-1",
         "http://localhost:1",
@@ -142,7 +163,9 @@ def test_proofs_by_the_smoke_test_are_lines_of_its_table() -> None:
     clients: Any = None
     of_smoke = {name for name, _ in proofs(settings, clients, datetime(2026, 1, 1, tzinfo=UTC))}
     of_canary = {flight.SENT, flight.CHECKED, flight.JUDGED, flight.SCHEMAS, flight.CONNECTOR, flight.ALARMS}
+    assert smoke_test.WELL.keys() == of_smoke | of_canary
     told = [proof for _, proof in unproven.ALWAYS] + list(unproven.UNHELD.values())
+    told.append(unproven.NO_SMOKE.detail)
     quoted = {name for text in told for name in re.findall(r'"([^"]+)"', text)}
     assert quoted
     assert quoted <= of_smoke | of_canary
@@ -219,7 +242,9 @@ def function(tmp_path: Path) -> Deployed:
     package = tmp_path / "package"
     package.mkdir()
     (package / "ours.py").write_text(HANDLER)
-    return Deployed("thing", "arn:thing", "ours.answer", {"MODE": "deployed"}, 2, 128, (), package)
+    return Deployed(
+        "thing", "arn:thing", "ours.answer", {"MODE": "deployed"}, 2, 128, False, frozenset(), package
+    )
 
 
 def start(function: Deployed, tmp_path: Path) -> Running:
@@ -288,5 +313,199 @@ def test_properties_reach_a_custom_resource_as_text() -> None:
 
 def test_what_is_wrapped_in_moto_is_there(tmp_path: Path) -> None:
     engine = Engine(a_home(), Journal(tmp_path / "journal.jsonl"))
-    for hook in (*engine.hooks(), *moto_gaps.hooks(), *kafka_api.hooks()):
+    ours = (engine, Invocations(a_home()), moto_gaps, kafka_api, only_an_account)
+    for hook in (hook for owner in ours for hook in owner.hooks()):
         assert callable(getattr(hook.owner, hook.name)), f"{hook} is gone: moto has changed"
+
+
+# `make smoke`, rehearsed
+
+
+class LambdaAndS3:
+    """A function whose package is HANDLER, as both of their APIs tell of it."""
+
+    def __init__(self) -> None:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("ours.py", HANDLER)
+        self._body = content.getvalue()
+
+    def get_function_configuration(self, **_named: str) -> Mapping[str, Any]:
+        return {
+            "CodeSha256": base64.b64encode(hashlib.sha256(self._body).digest()).decode(),
+            "FunctionArn": "arn:thing",
+            "Handler": "ours.answer",
+            "Environment": {"Variables": {"MODE": "deployed"}},
+            "Timeout": 60,
+            "MemorySize": 128,
+        }
+
+    def get_object(self, **_named: str) -> Mapping[str, Any]:
+        return {"Body": io.BytesIO(self._body)}
+
+
+def a_function_entry(_type: str = "", _name: str = "", _value: str = "") -> Entry:
+    code = {"Code": {"S3Bucket": "assets", "S3Key": "code.zip"}}
+    return Entry("nexus-dev-part", "AWS::Lambda::Function", "Thing", "thing", {}, code, (), 0.0)
+
+
+class Invoker:
+    """Calls the hook as moto does."""
+
+    def __init__(self, folder: Path) -> None:
+        client: Any = LambdaAndS3()
+        (folder / "functions").mkdir()
+        self.invocations = Invocations(
+            Home(
+                lambda _service: client, a_function_entry, "1", "us-east-1", "http://localhost:1", folder, ""
+            )
+        )
+
+    def __call__(self, event: Mapping[str, Any]) -> tuple[Any, Mapping[str, str]]:
+        backend = SimpleNamespace(
+            get_function=lambda _name, _qualifier: SimpleNamespace(function_name="thing")
+        )
+        headers: dict[str, str] = {}
+        [hook] = self.invocations.hooks()
+        body = hook.around(None, backend, "thing", None, json.dumps(event).encode(), {}, headers)
+        assert headers["Content-Length"] == str(len(body))
+        return json.loads(body), headers
+
+
+def test_an_invocation_is_answered_by_what_was_deployed_with_what_differs_here(tmp_path: Path) -> None:
+    invoke = Invoker(tmp_path)
+    assert invoke({"say": "one"})[0] == {"said": "one", "name": "thing", "mode": "deployed"}
+    change_environment(tmp_path, "thing", {"MODE": "rehearsed"})
+    answer, headers = invoke({"say": "two"})
+    assert answer == {"said": "two", "name": "thing", "mode": "rehearsed"}
+    assert "x-amz-function-error" not in headers
+
+
+def test_an_invocation_that_fails_says_so_as_lambda_does(tmp_path: Path) -> None:
+    answer, headers = Invoker(tmp_path)({"do": "fail"})
+    assert headers["x-amz-function-error"] == "Unhandled"
+    assert "ValueError: no" in answer["errorMessage"]
+
+
+def test_closed_invocations_end_and_none_begins(tmp_path: Path) -> None:
+    """One that hangs would outlive its server."""
+    invoke, answers = Invoker(tmp_path), []
+    hanging = threading.Thread(target=lambda: answers.append(invoke({"do": "hang"})))
+    hanging.start()
+    while not invoke.invocations._running:
+        assert hanging.is_alive()
+    invoke.invocations.close()
+    hanging.join()
+    [(answer, headers)] = answers
+    assert headers["x-amz-function-error"] == "Unhandled"
+    assert "it ended" in answer["errorMessage"]
+    assert "is not begun" in invoke({"say": "late"})[0]["errorMessage"]
+
+
+def test_a_layer_that_no_stack_has_made_is_refused(tmp_path: Path) -> None:
+    class WithLayer(LambdaAndS3):
+        def get_function_configuration(self, **named: str) -> Mapping[str, Any]:
+            return {**super().get_function_configuration(**named), "Layers": [{"Arn": "arn:layer:ours:1"}]}
+
+    with pytest.raises(RuntimeFault, match="no stack has made the layer arn:layer:ours:1"):
+        fetch(WithLayer(), WithLayer(), lambda *_: None, a_function_entry(), tmp_path)
+
+
+def test_libraries_of_an_archive_are_known_by_their_metadata() -> None:
+    files = [
+        "site/grpcio_health_checking-1.81.1.dist-info/METADATA",
+        "site/six-1.17.0.dist-info/METADATA",
+        "site/six-1.17.0.dist-info/RECORD",
+        "site/six.py",
+        "python/numpy-2.5.5.dist-info/METADATA",
+    ]
+    assert distributions(files, "site") == {"grpcio_health_checking", "six"}
+    assert distributions(files, "python") == {"numpy"}
+
+
+FACTS = HostFacts(
+    service="ingest",
+    module="grpc_ingest.server",
+    region="us-east-1",
+    stack="nexus-dev-ingest",
+    group="IngestHosts",
+    bucket="assets",
+    key="artifact.tar.gz",
+    sha256="0" * 64,
+    health_port=8080,
+    ready_within_s=480,
+    settle_s=120,
+    stop_s=30,
+    environment={"NEXUS_BROKER": "b-1:9098,b-2:9098", "NEXUS_URL": "a=b&c=$HOME"},
+)
+
+
+def test_a_host_is_what_its_user_data_writes(tmp_path: Path) -> None:
+    told, environment = read_user_data(render(FACTS), tmp_path / "host")
+    assert (told["MODULE"], told["BUCKET"], told["KEY"]) == (
+        "grpc_ingest.server",
+        "assets",
+        "artifact.tar.gz",
+    )
+    assert environment == FACTS.environment
+
+
+@pytest.mark.parametrize(
+    ("user_data", "why"),
+    [
+        (render(FACTS).replace("systemctl daemon-reload", "true"), "does not end with host_setup.sh"),
+        (render(FACTS).replace("NEXUS_KEY=", "NO_KEY="), "NEXUS_KEY: unbound variable"),
+    ],
+)
+def test_user_data_that_says_something_else_is_refused(user_data: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(NotAsPromised, match=why):
+        read_user_data(user_data, tmp_path / "host")
+
+
+PROBE = """
+import os, pathlib
+def there(name):
+    try:
+        __import__(name)
+    except ImportError:
+        return False
+    return True
+names = [name for name in ("shared", "six", "local", "grpc_ingest", "pytest", "boto3") if there(name)]
+pathlib.Path(os.environ["NEXUS_READY_FILE"]).write_text(" ".join([os.environ["MODE"], *names]))
+"""
+
+
+def test_a_host_finds_its_artifact_and_what_that_brings_and_no_more(tmp_path: Path) -> None:
+    app, said = tmp_path / "app", tmp_path / "said"
+    app.mkdir()
+    (app / "probe.py").write_text(PROBE)
+    (app / "shared.py").touch()
+    scene: Any = SimpleNamespace(
+        endpoint="http://localhost:1", folder=tmp_path, settings=SimpleNamespace(region="us-east-1")
+    )
+    brought = libraries(tmp_path / "libraries", ["six"])
+    host = Host("probe", "probe", {"MODE": "deployed"}, tmp_path, brought)
+    started = start_host(scene, host, {"NEXUS_READY_FILE": str(said)})
+    assert started.child.process.wait() == 0, started.child.last_lines()
+    assert said.read_text() == "deployed shared six"
+
+
+def test_what_differs_here_is_told(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "rehearsal.md").read_text()
+    for name in (*hosts.CHANGED, *smoke_test.CHANGED, *life.AT_ONCE, "NEXUS_LEDGER_URL"):
+        assert f"`{name}`" in page, f"docs/rehearsal.md does not say that {name} differs"
+    scene: Any = SimpleNamespace()
+    host = Host("probe", "probe", {}, tmp_path, tmp_path)
+    with pytest.raises(AssertionError, match="NEXUS_LOG"):
+        start_host(scene, host, {"NEXUS_LOG": "another"})
+
+
+def test_the_table_of_smoke_is_read_as_it_is_printed() -> None:
+    long = "in ALARM: " + ", ".join(f"nexus-dev-alarm-{number}" for number in range(20))
+    checks = [
+        Check("events acknowledged", "ok", "100 by 127.0.0.1:1", 12.3),
+        Check("analysts' workgroup", "not checked", "these credentials may not ask", 0.0),
+        Check("alarms", "failed", long, 0.1),
+    ]
+    found = smoke_test.lines(f"nexus-dev-canary runs\n{smoke_table(read_settings('dev'), checks)}")
+    assert found == {check.name: (check.state, check.detail) for check in checks}

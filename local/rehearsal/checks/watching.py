@@ -33,7 +33,8 @@ def topic(scene: Scene) -> str:
         "cloudwatch.amazonaws.com" in json.dumps(policy),
         "CloudWatch may not use the topic's key: alarms stay mute",
     )
-    reads = [one["Endpoint"] for one in sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]]
+    found = sns.list_subscriptions()["Subscriptions"]
+    reads = [one["Endpoint"] for one in found if one["TopicArn"] == arn]
     address = scene.settings.observability.alarm_address
     require(address in reads, f"{reads} read it, not {address}")
     return f"{address} is to be asked; CloudWatch may use its key"
