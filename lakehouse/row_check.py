@@ -23,9 +23,9 @@ from lakehouse.text_view import Mask
 class Judgement:
     """The verdict on every row of a table.
 
-    `undecodable` rows have no columns to judge. `former_version` names the contract version that a row is judged by; it
-    is null for the newest. `broken` holds the rules that some row breaks, in contract order
-    (envelope first), each with a mask of its rows.
+    `undecodable` rows have no columns to judge. `former_version` names the contract version that a row is judged by,
+    null for the newest. `broken` holds the rules that some row breaks, in contract order (envelope first, then the
+    newest version's, then what only former ones have), each with a mask of its rows.
     """
 
     cells: Mapping[str, Cells]

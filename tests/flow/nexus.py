@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.deadline import wait_until
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,6 +45,16 @@ class Nexus:
     def json(self, *arguments: str, code: int = 0) -> Any:
         """The JSON that a command prints."""
         return json.loads(self.run(*arguments, "--json", code=code))
+
+    def wait_until_checked(self, event_id: str) -> None:
+        """Until every position of an acknowledged event is in Silver or Quarantine."""
+
+        def checked() -> bool:
+            out, _ = self.start("where", event_id, "--json").communicate(timeout=60)
+            found = json.loads(out) if out else []
+            return bool(found) and all(s["place"] in ("silver", "quarantine") for s in found)
+
+        wait_until(checked, f"{event_id} was not checked")
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Rows of published Gold."""

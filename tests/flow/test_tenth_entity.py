@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.deadline import wait_until
 from tests.flow.copied_tree import CopiedTree
 from tests.flow.nexus import ROOT, Nexus
 from tests.flow.told_session import Session, Told, blocks, told
@@ -34,17 +33,9 @@ def walked(tree: CopiedTree) -> Iterator[dict[str, list[str]]]:
         found: dict[str, list[str]] = {}
         for step in STEPS:
             if step.command.startswith("nexus where"):
-                wait_until_checked(nexus, step.command.split()[-1])
+                nexus.wait_until_checked(step.command.split()[-1])
             found[step.command] = found.get(step.command, []) + session.missing(step)
         yield found
-
-
-def wait_until_checked(nexus: Nexus, event_id: str) -> None:
-    def checked() -> bool:
-        out, _ = nexus.start("where", event_id, "--json").communicate(timeout=60)
-        return bool(out) and any(s["place"] in ("silver", "quarantine") for s in json.loads(out))
-
-    wait_until(checked, f"{event_id} was not checked")
 
 
 def test_page_of_adding_an_entity_tells_what_happens(walked: dict[str, list[str]]) -> None:

@@ -222,6 +222,18 @@ def test_check_judges_each_row_by_its_version_as_the_oracle_does(all_text: bool,
     check_against_oracle(AFTER, bronze_table(AFTER, rows, all_text=all_text))
 
 
+def test_check_counts_rules_of_one_id_over_all_versions() -> None:
+    rows = [
+        EVERYTHING | {"price": "-1", "contract_version": version} for version in ("1.0.0", "1.2.0", "1.2.0")
+    ]
+    assert split(AFTER, rows).reasons == {"price_between": 3}
+    rows = [
+        EVERYTHING | {"word": "@", "contract_version": version} for version in ("1.0.0", "1.1.0", "1.2.0")
+    ]
+    found = split(AFTER, rows)
+    assert (found.warnings["word_plain"], found.reasons["word_plain"]) == (2, 1)
+
+
 def test_check_names_the_version_that_a_row_was_judged_by() -> None:
     row = EVERYTHING | {"key": None}
     rows = [row | {"contract_version": version} for version in ("1.0.0", "1.2.0", "9.9.9", None)]
