@@ -1,16 +1,18 @@
 """Writes a ledger anew from what the lake tells: the same rows that open and commit had written, in their order."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pg8000.native
 
 from adapters.ledger.client import Ledger
-from adapters.ledger.protocol import overlap_problem, take_offsets
+from adapters.ledger.protocol import note_void, overlap_problem, take_offsets
 from lakehouse.account import FoundRevision, ObjectAccount
+from lakehouse.balance import Amount
 from lakehouse.errors import LedgerError
 
 GONE = "its Bronze object is not in the lake"
@@ -49,49 +51,107 @@ def unfinished_rebuild(ledger: Ledger) -> bool:
 
 
 def restore_objects(ledger: Ledger, accounts: Sequence[ObjectAccount], gone: set[str]) -> None:
-    """Writes objects in the order given, in one transaction; those that are known already are left alone.
+    """Writes objects of one partition in the order given, in one transaction; those known already are left alone.
 
     `gone` names those that are not in the lake. Of overlapping ones the first takes the offsets.
     """
 
     def work(db: pg8000.native.Connection) -> None:
-        for account in accounts:
-            _restore(db, account, account.key in gone)
+        keys = [account.key for account in accounts]
+        known = {
+            row[0] for row in db.run("select bronze_key from object where bronze_key = any(:keys)", keys=keys)
+        }
+        _restore(db, [account for account in accounts if account.key not in known], gone)
 
     ledger.read(work)
 
 
-def _restore(db: pg8000.native.Connection, account: ObjectAccount, gone: bool) -> None:
-    metadata, newest = account.metadata, account.newest
-    names = tuple(metadata.__dataclass_fields__)
-    made = db.run(
-        f"""insert into object (bronze_key, etag, size, state, revision, first_seen_at, {", ".join(names)})
-            values (:key, :etag, :size, 'open', :revision, :at, {", ".join(f":{name}" for name in names)})
-            on conflict (bronze_key) do nothing returning id""",
-        key=account.key,
-        etag=account.etag,
-        size=account.size,
-        revision=account.committed[-1] if account.unfinished is None else account.unfinished,
-        at=account.seen_at,
-        **asdict(metadata),
-    )
-    if not made:
-        return
-    [(object_id,)] = made
+def _restore(db: pg8000.native.Connection, accounts: Sequence[ObjectAccount], gone: set[str]) -> None:
+    """All in a few statements; one by one where some overlap, for then their order decides."""
     rival = None
-    if newest is not None and (rival := take_offsets(db, metadata, newest.written_at)) is None:
-        _note_committed(db, object_id, account, newest)
-    elif newest is not None or gone:
-        state, problem = ("overlap", overlap_problem(str(rival))) if rival else ("gone", GONE)
-        db.run(
-            "update object set state = :state, problem = :problem where id = :id",
-            id=object_id,
-            state=state,
-            problem=problem,
-        )
-    for found in account.revisions.values():
-        if found.footer is not None:
-            _restore_revision(db, object_id, found, _state(account, found.revision, rival is not None))
+    if len(accounts) == 1:
+        [account] = accounts
+        if account.newest is not None:
+            rival = take_offsets(db, account.metadata, account.newest.written_at)
+    elif not _take_all(db, accounts):
+        for account in accounts:
+            _restore(db, [account], gone)
+        return
+    ids = dict(_insert(db, "object", [_object(a, rival, a.key in gone) for a in accounts], "bronze_key, id"))
+    revisions = [
+        _revision(ids[account.key], found, _state(account, found.revision, rival is not None))
+        for account in accounts
+        for found in account.revisions.values()
+        if found.footer is not None
+    ]
+    _insert(db, "revision", revisions, "revision")
+
+
+def _take_all(db: pg8000.native.Connection, accounts: Sequence[ObjectAccount]) -> bool:
+    """Adds the offsets of all committed ones to their partition; False, and nothing is added, when any overlap."""
+    committed = [account for account in accounts if account.newest is not None]
+    places = {(a.metadata.log, a.metadata.topic, a.metadata.partition, a.metadata.entity) for a in committed}
+    if not committed:
+        return True
+    spans = sorted((a.metadata.first_offset, a.metadata.end_offset) for a in committed)
+    if len(places) > 1 or any(after < end for (_, end), (after, _) in pairwise(spans)):
+        return False
+    [(log, topic, partition, entity)] = places
+    place = {"log": log, "topic": topic, "partition": partition}
+    taken = db.run(
+        """insert into partition_state as p (log, topic, partition, entity, landed)
+           values (:log, :topic, :partition, :entity, cast(:spans as int8multirange))
+           on conflict (log, topic, partition) do update set landed = p.landed + excluded.landed
+           where not p.landed && excluded.landed returning 1""",
+        entity=entity,
+        spans="{" + ",".join(f"[{first},{end})" for first, end in spans) + "}",
+        **place,
+    )
+    for account in committed if taken else ():
+        metadata, newest = account.metadata, account.newest
+        if newest is not None and metadata.void_reason and metadata.previous_end < metadata.first_offset:
+            gap = (metadata.previous_end, metadata.first_offset)
+            note_void(db, place, *gap, metadata.void_reason, newest.written_at)
+    return bool(taken)
+
+
+def _insert(
+    db: pg8000.native.Connection, table: str, rows: Sequence[Mapping[str, Any]], returning: str
+) -> list[list[Any]]:
+    """Rows of one shape, in one statement; JSON keeps whole numbers of any size exact."""
+    if not rows:
+        return []
+    columns = ", ".join(rows[0])
+    found: list[list[Any]] = db.run(
+        f"""insert into {table} ({columns}) select {columns}
+            from jsonb_populate_recordset(null::{table}, cast(:rows as jsonb)) returning {returning}""",
+        rows=json.dumps(rows, default=datetime.isoformat),
+    )
+    return found
+
+
+def _object(account: ObjectAccount, rival: str | None, gone: bool) -> dict[str, Any]:
+    """A replay that is under way leaves its object open, with its offsets taken."""
+    newest, state, problem = account.newest, "open", None
+    if rival is not None:
+        newest, state, problem = None, "overlap", overlap_problem(rival)
+    elif newest is not None:
+        state = "committed" if account.unfinished is None else "open"
+    elif gone:
+        state, problem = "gone", GONE
+    return {
+        "bronze_key": account.key,
+        "etag": account.etag,
+        "size": account.size,
+        "state": state,
+        "problem": problem,
+        "revision": account.committed[-1] if account.unfinished is None else account.unfinished,
+        "erased_rows": 0,
+        "erased_hash_sum": 0,
+        "first_seen_at": account.seen_at,
+        "committed_at": newest.written_at if newest else None,
+        **asdict(account.metadata),
+    }
 
 
 def _state(account: ObjectAccount, revision: int, overlaps: bool) -> str:
@@ -102,40 +162,27 @@ def _state(account: ObjectAccount, revision: int, overlaps: bool) -> str:
     return "open" if revision == account.unfinished else "abandoned"
 
 
-def _note_committed(
-    db: pg8000.native.Connection, object_id: int, account: ObjectAccount, newest: FoundRevision
-) -> None:
-    """A replay that is under way leaves its object open, with its offsets taken."""
-    db.run(
-        "update object set state = :state, committed_at = :at where id = :id",
-        id=object_id,
-        state="committed" if account.unfinished is None else "open",
-        at=newest.written_at,
-    )
-
-
-def _restore_revision(db: pg8000.native.Connection, object_id: int, found: FoundRevision, state: str) -> None:
+def _revision(object_id: int, found: FoundRevision, state: str) -> dict[str, Any]:
+    """Amounts and keys are those of a commit: empty without one."""
     footer = found.footer
     assert footer is not None
-    counted = state == "committed"
-    outcome: dict[str, Any] = {
-        "committed_at": found.written_at,
-        "silver_key": footer.silver_key,
-        "silver_rows": footer.silver.rows,
-        "silver_hash_sum": footer.silver.hash_sum,
-        "quarantine_key": footer.quarantine_key or None,
-        "quarantine_rows": footer.quarantine.rows,
-        "quarantine_hash_sum": footer.quarantine.hash_sum,
-        "reasons": json.dumps(dict(footer.reasons)),
-        "warnings": json.dumps(dict(footer.warnings)),
-    }
-    row = {
+    counted, nothing = state == "committed", Amount()
+    silver, quarantine = (footer.silver, footer.quarantine) if counted else (nothing, nothing)
+    return {
         "object_id": object_id,
         "revision": found.revision,
         "state": state,
         "contract_version": footer.contract_version,
         "rules_hash": footer.rules_hash,
+        "attempts": 0,
         "opened_at": found.written_at,
-    } | (outcome if counted else {})
-    values = ", ".join(f"cast(:{n} as jsonb)" if n in ("reasons", "warnings") else f":{n}" for n in row)
-    db.run(f"insert into revision ({', '.join(row)}) values ({values})", **row)
+        "committed_at": found.written_at if counted else None,
+        "silver_key": footer.silver_key if counted else None,
+        "silver_rows": silver.rows,
+        "silver_hash_sum": silver.hash_sum,
+        "quarantine_key": (footer.quarantine_key or None) if counted else None,
+        "quarantine_rows": quarantine.rows,
+        "quarantine_hash_sum": quarantine.hash_sum,
+        "reasons": dict(footer.reasons) if counted else {},
+        "warnings": dict(footer.warnings) if counted else {},
+    }

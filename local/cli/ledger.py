@@ -101,6 +101,10 @@ def rebuild(context: typer.Context, s3: OverS3 = False) -> None:
     print_balance(balances, total, closed)
     print_voids(voids)
     _print_rebuilt(report)
+    if damaged := _file_differences(call, s3):
+        console.print(
+            f"[red]{len(damaged):,} files of the lake are not what was stored[/]: nexus ledger check"
+        )
 
 
 def _print_rebuilt(report: RebuildReport) -> None:

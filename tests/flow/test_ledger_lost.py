@@ -131,5 +131,12 @@ def test_status_shows_all_in_one_glance(demo: Nexus) -> None:
     told = demo.run("status")
     for part in ("gRPC", "Silver +", "to land", "published", "will never land (broker lost)"):
         assert part in told
+    assert "lake, ledger and broker agree" in demo.run("ledger", "check", "--minimum-age", "0")
+    state = json.loads((demo.lake / "run" / "state.json").read_text())
+    keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    where = {"AWS_ENDPOINT_URL": state["aws_url"], "NEXUS_LEDGER_URL": state["ledger_url"]}
+    over_s3 = Nexus(demo.lake.parent / "elsewhere", **keys, **where)
+    assert "lake and ledger" in over_s3.run("ledger", "check", "--s3", "--minimum-age", "0")
+    assert "not empty" in over_s3.run("ledger", "rebuild", "--s3", code=3).replace("\n", " ")
     demo.run("down")
     assert "nexus up" in demo.run("status", code=1)

@@ -91,11 +91,13 @@ def test_rebuilt_ledger_equals_the_lost_one(store: TickingStore, ledger: Ledger,
     assert [(v.first, v.end) for v in reports.voids(new_ledger)] == [(8, 20), (28, 40), (0, 7)]
 
 
+@pytest.mark.parametrize("batch", [1, 2, 200])
 def test_rebuilt_ledger_lets_the_first_of_overlapping_objects_count(
-    store: TickingStore, ledger: Ledger, new_ledger: Ledger
+    store: TickingStore, ledger: Ledger, new_ledger: Ledger, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    whole, rival = land(store, orders(first=2)), land(store, orders(first=0))
-    assert check(store, ledger, whole, rival) == ["committed", "overlap"]
+    monkeypatch.setattr("local.rebuild._BATCH", batch)
+    whole, rival, far = (land(store, orders(first=first)) for first in (2, 0, 8))
+    assert check(store, ledger, whole, rival, far) == ["committed", "overlap", "committed"]
     rebuild(store, new_ledger)
     assert content_of(new_ledger) == content_of(ledger)
     assert reports.bronze_keys(new_ledger)[rival] == "overlap"
@@ -257,8 +259,9 @@ def ruled(rules: str) -> Entity:
 
 @pytest.mark.parametrize("seed", range(25))
 def test_rebuilt_ledger_equals_the_lost_one_after_any_history(
-    ledger: Ledger, new_ledger: Ledger, seed: int
+    ledger: Ledger, new_ledger: Ledger, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
+    monkeypatch.setattr("local.rebuild._BATCH", 5)
     draw, store = random.Random(seed), TickingStore()
     late: list[Steps] = []
     keys = []
