@@ -33,7 +33,8 @@ class FoundRevision:
 class ObjectAccount:
     """A Bronze object and its revisions; `etag` and `size` are those that were checked.
 
-    `committed` in ascending order; `unfinished`: the revision an attempt goes on with. `doubt` says in words why an object that has outputs is to be checked again.
+    `committed` in ascending order; `unfinished`: the revision an attempt goes on with. `doubt` says in words why an
+    object that has outputs is to be checked again.
     """
 
     metadata: BronzeMetadata
