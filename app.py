@@ -26,6 +26,8 @@ def compose(app: App, settings: Settings, assets: Assets) -> dict[str, NexusStac
     ingest = IngestStack(
         app, settings, assets, network=network, storage=storage, catalog=catalog, streaming=streaming
     )
+    # a check that is older than its writers would not know the columns of a newer contract
+    ingest.add_stack_dependency(processing)
     deployed = [storage, network, database, catalog, streaming, processing, ingest]
     if settings.land.by == "connect":
         deployed.append(

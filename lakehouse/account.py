@@ -3,7 +3,7 @@
 A revision is *whole* when its Silver and, where its footer names one, its Quarantine are there and say the same. A
 check judges all rows of its object, a replay those that the revision it follows held: so a revision counts together
 with those it follows, and only when all of them add up to the Bronze object, by rows and by hash sum. Of several
-that do, the ledger has abandoned all but one (see `committed`).
+that do, the ledger has abandoned all but one (see `settle`).
 """
 
 from collections.abc import Collection, Mapping
@@ -56,17 +56,15 @@ class ObjectAccount:
         """The newest committed revision."""
         return self.revisions[self.committed[-1]] if self.committed else None
 
-    @property
-    def abandoned(self) -> list[FoundRevision]:
-        """Revisions that count for nothing, as far as their footers can be read."""
-        kept = {*self.committed, self.unfinished}
-        return [f for f in self.revisions.values() if f.revision not in kept and f.footer is not None]
-
 
 def settle(
     metadata: BronzeMetadata, etag: str, size: int, seen_at: datetime, found: Collection[FoundRevision]
 ) -> ObjectAccount:
-    """Which of the revisions found count. Pure; the same in any order."""
+    """Which of the revisions found count. Pure; the same in any order.
+
+    The one that Gold was made of, else the highest: by the protocol it was opened when those below were abandoned. One
+    below that was written later may be another ledger's, which knew nothing of the higher: then nobody can tell.
+    """
     revisions = {f.revision: f for f in sorted(found, key=lambda f: f.revision)}
     start = ObjectAccount(metadata, etag, size, seen_at, revisions)
     if not revisions:

@@ -156,7 +156,10 @@ def main() -> int:
     recall = cache(_recall)  # once: nobody else closes logs while this one runs
 
     def sweep(minimum_age: timedelta) -> None:
-        recall()
+        try:
+            recall()
+        except (NexusError, *STORE_ERRORS) as error:
+            _log.error("closed logs could not be compared with the ledger and will be again: %s", error)
         # of all ages means: nothing runs yet, and the lake may be one that this ledger has not seen the most of
         everything = not minimum_age
         handler = sweep_bronze.build_handler(

@@ -5,13 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from adapters.ledger import Ledger, contents, restore
-from adapters.ledger.contents import KnownObject, KnownRevision
+from adapters.ledger.contents import KnownObject, KnownRevision, Place, Ranges
 from lakehouse.balance import Amount
 from lakehouse.footer import OutputFooter
 from local.lake_account import LakeAccounts, LakeObject, Output, PartitionAccount
-
-Place = tuple[str, str, int]
-Ranges = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,6 @@ class Compared:
     differences: list[Difference] = field(default_factory=list)
     objects: int = 0
     young: int = 0
-    committed: dict[Place, Ranges] = field(default_factory=dict)  # as the ledger's objects say
     in_bronze: dict[Place, Ranges] = field(default_factory=dict)  # as the lake's objects say
     void: dict[Place, Ranges] = field(default_factory=dict)  # named by the lake's objects
 
@@ -52,13 +48,25 @@ def compare_objects(
     for entity in lake.entities:
         partitions = list(lake.partitions(entity, frozenset()))
         known = contents.objects_of(ledger, entity)
+        first = len(found.differences)
         in_lake = {o.account.key: o for p in partitions for o in p.objects}
         _note_strangers(found, partitions)
         for key in sorted({*in_lake, *known}):
             _compare(found, key, in_lake.get(key), known.get(key), young_after)
             found.objects += 1
+        found.differences[first:] = [d for d in found.differences[first:] if _stays(lake, d)]
         progress(found.objects)
     return found
+
+
+def _stays(lake: LakeAccounts, difference: Difference) -> bool:
+    """Whether what was missing still is: the ledger was read later, and knows what came to the lake meanwhile."""
+    if difference.kind == "missing":
+        return lake.store.head(lake.buckets.bronze, difference.what) is None
+    if difference.kind == "output missing":
+        layer, _, key = difference.what.partition("/")
+        return lake.store.head(getattr(lake.buckets, layer), key) is None
+    return True
 
 
 def _note_strangers(found: Compared, partitions: list[PartitionAccount]) -> None:
@@ -83,10 +91,6 @@ def _compare(
 
 
 def _note_ranges(found: Compared, ours: LakeObject | None, known: KnownObject | None) -> None:
-    if known is not None and known.committed:
-        metadata = known.metadata
-        place = (metadata.log, metadata.topic, metadata.partition)
-        found.committed.setdefault(place, []).append((metadata.first_offset, metadata.end_offset))
     if ours is not None:
         metadata = ours.account.metadata
         place = (metadata.log, metadata.topic, metadata.partition)

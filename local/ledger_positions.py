@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from adapters.ledger import Ledger, contents, reports
+from adapters.ledger.contents import Place, Ranges
 from lakehouse.balance import PositionBalance
 from lakehouse.closed_log import ClosedLog
 from lakehouse.paths import is_load
 from local.closing import without
 from local.lake_account import LakeAccounts
-from local.ledger_check import Compared, Difference, Place, Ranges
+from local.ledger_check import Compared, Difference
 
 Span = tuple[int, int]
 
@@ -30,7 +31,7 @@ def compare_positions(
     notes = list(lake.closed_logs())
     closed = reports.closed_logs(ledger)
     positions = {(p.log, p.topic, p.partition): p for p in reports.positions(ledger)}
-    differences = list(_landed(contents.landed_ranges(ledger), found))
+    differences = list(_landed(*contents.landed_ranges(ledger)))
     differences += _notes(notes, closed, positions)
     differences += _voids(ledger, notes, found)
     for place, position in positions.items():
@@ -45,9 +46,9 @@ def compare_positions(
     return differences
 
 
-def _landed(landed: Mapping[Place, Ranges], found: Compared) -> Iterator[Difference]:
-    for place in sorted({*landed, *found.committed}):
-        objects = sorted(found.committed.get(place, []))
+def _landed(landed: Mapping[Place, Ranges], committed: Mapping[Place, Ranges]) -> Iterator[Difference]:
+    for place in sorted({*landed, *committed}):
+        objects = committed.get(place, [])
         for (_, end), (after, _) in pairwise(objects):
             if after < end:
                 yield Difference("positions", _name(place, (after, end)), "in two committed objects")

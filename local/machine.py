@@ -29,7 +29,7 @@ def examine_machine(lake: Path, wants_kafka: bool) -> list[Finding]:
         disk(lake, shutil.disk_usage(existing(lake)).free),
         folder(lake),
         loopback(),
-        kafka(wants_kafka, lambda: find_java(), lambda: require_jars()),  # noqa: PLW0108 - looked up when called
+        kafka(wants_kafka, find_java, require_jars),
     ]
 
 

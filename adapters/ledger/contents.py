@@ -78,14 +78,22 @@ def objects_of(ledger: Ledger, entity: str) -> dict[str, KnownObject]:
     return {str(o.metadata.key): o for o in found}
 
 
-def landed_ranges(ledger: Ledger) -> dict[tuple[str, str, int], list[tuple[int, int]]]:
-    """What partitions call landed, as half-open ranges by (log, topic, partition)."""
-    sql = """select log, topic, partition, lower(r), upper(r)
-             from partition_state, lateral unnest(landed) r order by 1, 2, 3, 4"""
-    found: dict[tuple[str, str, int], list[tuple[int, int]]] = {}
-    for log, topic, partition, first, end in ledger.read(lambda db: db.run(sql) or []):
-        found.setdefault((log, topic, partition), []).append((first, end))
-    return found
+Place = tuple[str, str, int]
+Ranges = list[tuple[int, int]]
+
+
+def landed_ranges(ledger: Ledger) -> tuple[dict[Place, Ranges], dict[Place, Ranges]]:
+    """What partitions call landed, and what their committed objects hold, as of one moment; half open, ascending."""
+    sql = """select true, log, topic, partition, lower(r), upper(r) from partition_state, lateral unnest(landed) r
+             union all
+             select false, log, topic, partition, first_offset, end_offset from object o
+             where exists (select 1 from revision r where r.object_id = o.id and r.state = 'committed')
+             order by 5, 6"""
+    landed: dict[Place, Ranges] = {}
+    objects: dict[Place, Ranges] = {}
+    for of_partition, log, topic, partition, first, end in ledger.read(lambda db: db.run(sql) or []):
+        (landed if of_partition else objects).setdefault((log, topic, partition), []).append((first, end))
+    return landed, objects
 
 
 def _revision(row: list[Any]) -> KnownRevision:

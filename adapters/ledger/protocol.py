@@ -76,12 +76,11 @@ def _open_revision(
 
 def commit_revision(db: pg8000.native.Connection, opened: Opened, outcome: Outcome, at: datetime) -> Verdict:
     """The transaction of `Ledger.commit`: first the object's row is locked, then its partition's."""
+    # by key too: a ledger that was rebuilt or restored meanwhile has given the number to another object
     found = db.run(
         "select state, revision, committed_at from object where id = :id and bronze_key = :key for update",
         id=opened.object_id,
-        key=str(
-            opened.metadata.key
-        ),  # a ledger that was rebuilt or restored meanwhile gave the number to another
+        key=str(opened.metadata.key),
     )
     if not found:
         raise LedgerError(f"{opened.metadata.key} was opened in another ledger than this one: open it again")

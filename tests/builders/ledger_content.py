@@ -16,7 +16,7 @@ def content_of(ledger: Ledger) -> dict[str, Any]:
     closed = reports.closed_logs(ledger)
     return {
         "objects": objects_of(ledger),
-        "landed": contents.landed_ranges(ledger),
+        "landed": contents.landed_ranges(ledger)[0],
         "void": reports.voids(ledger),
         "balance": reports.balance(ledger),
         "positions": [p for p in reports.positions(ledger) if p.log in closed or is_load(p.log)],

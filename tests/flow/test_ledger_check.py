@@ -220,6 +220,21 @@ def test_check_leaves_young_objects_to_their_announcements(site: Site) -> None:
     assert {d.kind for d in site.differences()} == {"unannounced"}
 
 
+def test_check_of_a_lake_at_work_takes_nothing_for_missing(site: Site) -> None:
+    """An object lands and is committed after the lake was listed and before the ledger is read."""
+    reader, lands = site.store.keys, [lambda: site.check(site.land(8, bad=True))]
+
+    def keys(bucket: str, prefix: str, start_after: str = "") -> Any:
+        listed = list(reader(bucket, prefix, start_after))
+        if (bucket, prefix) == (BUCKETS.quarantine, "orders/v") and lands:
+            lands.pop()()
+        return iter(listed)
+
+    site.store.keys = keys  # type: ignore[method-assign]
+    assert site.differences() == []
+    assert len(objects_of(site.ledger)) == 3
+
+
 def test_check_without_a_broker_goes_by_what_the_ledger_saw_last(site: Site) -> None:
     site.broker = None
     assert site.differences() == []
