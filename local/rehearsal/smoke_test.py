@@ -60,14 +60,14 @@ class SmokeTest:
             self._require_kafka(host)
         topics, partitions, broker = self._start_broker()
         kafka = {"NEXUS_BROKER": broker, "NEXUS_KAFKA_AUTH": "none"}
-        address_file = scene.folder / "ingest.address"
-        here = {"NEXUS_GRPC_HOST": "127.0.0.1", "NEXUS_GRPC_PORT": "0", "NEXUS_READY_FILE": str(address_file)}
+        port_of_host = scene.folder / "ingest.port"
+        here = {"NEXUS_GRPC_HOST": "127.0.0.1", "NEXUS_GRPC_PORT": "0", "NEXUS_READY_FILE": str(port_of_host)}
         started = self._begin(ingest, {**kafka, **here})
         self._begin(writer, {**kafka, "NEXUS_FLUSH_SECONDS": str(_FLUSH_S)})
         for one in self._hosts:
             one.wait()
-        address = wait_ready(started.child, lambda: read_when_written(address_file), _READY_S)
-        self._point_canary(address if ":" in address else f"127.0.0.1:{address}")
+        port = wait_ready(started.child, lambda: read_when_written(port_of_host), _READY_S)
+        self._point_canary(f"127.0.0.1:{port}")
         self._mapped = Mapped.of(scene)
         check = scene.function(names.function("check_rows"), names.check_alias)
         self._check = self._ends.enter_context(scene.start(check))
@@ -151,7 +151,7 @@ class SmokeTest:
         return min(name for name in made if not name.startswith(f"{prefix}canary-"))
 
     def drain(self) -> str:
-        """Ended as systemd ends them, both must say that nothing is left: the writer last, as `make sleep` has it."""
+        """Ended as systemd ends them, both must say that nothing is left: the writer last, for it lands what came."""
         for one in self._hosts:
             stop(one.child, signal.SIGTERM, _STOP_S)
             code = one.child.exit_code()
