@@ -27,11 +27,12 @@ _READ = re.compile(r"read_parquet\(\s*\[\s*'<(\w+)>'\s*\],[^)]*\)")
 
 
 class Step(NamedTuple):
-    """A model, its SQL, and the model that names its touched units."""
+    """A model, its SQL, and what its touched units come from: a model that names them, or the rows of an entity."""
 
     model: BuiltModel
     sql: str
     touched: str | None
+    entity: str | None
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,9 @@ def _compile(work_dir: Path, *, full: bool) -> list[Step]:
         if node.config.materialized != "ephemeral":
             sql = _READ.sub(r"arrived_\1", node.compiled_code)
             assert "read_parquet" not in sql, name
-            steps.append(Step(models[name], sql, node.config.extra.get("touched")))
+            steps.append(
+                Step(models[name], sql, node.config.extra.get("touched"), node.config.extra.get("entity"))
+            )
     return steps
 
 
@@ -178,18 +181,16 @@ def _run(
             db.execute(f"create table {name} as ({step.sql})")
             continue
         touched = (
-            f"select unit from {step.touched}"
-            if step.touched
-            else f"select distinct {unit} from {name}__after"
+            f"unit from {step.touched}" if step.touched else f"distinct {unit} from arrived_{step.entity}"
         )
-        db.execute(f"create table {name}__after as ({step.sql})")
-        db.execute(f"create table {name}__touched(unit) as {touched}")
+        db.execute(f"create table {name}__touched(unit) as select {touched}")
         db.execute(
             f"create table {name}__before as from kept.{name} where {unit} in (select unit from {name}__touched)"
         )
+        db.execute(f"create table {name}__after as ({step.sql})")
         db.execute(
             f"""create view {name} as
-                select * from kept.{name} k where not exists (select 1 from {name}__touched t where t.unit = k.{unit})
+                select k.* from kept.{name} k anti join {name}__touched t on t.unit = k.{unit}
                 union all from {name}__after"""
         )
 
