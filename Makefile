@@ -1,6 +1,6 @@
 # `make` prints what there is. Setting up needs Python 3.11+ (with venv) and make; the rest comes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka kafka faults check fix lock generate golden bench setup setup-dev clean assets synth cost \
+.PHONY: help demo test test-kafka kafka faults check fix lock generate golden gold-histories bench setup setup-dev clean assets synth cost \
 	bootstrap diff deploy rehearse smoke sleep wake destroy stack-docs released-templates
 MAKEFLAGS += --no-print-directory
 
@@ -53,6 +53,9 @@ lock: setup-dev ## requirements*.txt from the ranges in pyproject.toml (UPGRADE=
 compile = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 \
 	pyproject.toml $(2) --custom-compile-command "make lock" -o $(1) \
 	$(if $(UPGRADE),$(if $(filter 1,$(UPGRADE)),--upgrade,--upgrade-package $(UPGRADE)))
+
+gold-histories: setup-dev ## Gold of N random histories by increments and in full (N=2000; FIRST=seed)
+	@$(PY) -m tests.compiled_gold $(or $(N),2000) $(or $(FIRST),0)
 
 BENCHES = $(filter-out _%,$(basename $(notdir $(sort $(wildcard bench/*.py)))))
 

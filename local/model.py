@@ -59,7 +59,8 @@ def refresh_gold(
     to; either way gives the same tables, for any split and order of the rows. Nothing new: what is published stays.
     A failed build changes neither what is published nor what counts as read. One at a time per work folder:
     RuntimeFault when another refresh is under way. LakeError when a file is missing, ModelFailed when a model or test
-    fails. Everything that is written besides the bucket is below `work_dir`.
+    fails. Everything that is written besides the bucket is below `work_dir`. `leave_out` (dbt selectors) is for
+    measuring: those tables stay as they were published until a build makes them.
     """
     work_dir = work_dir.absolute()
     files = {entity: [path.absolute() for path in paths] for entity, paths in sorted(silver_files.items())}

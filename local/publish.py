@@ -85,6 +85,8 @@ def publish(
         tables[table.doc.name] = PublishedTable(
             dict(sorted(files.items())), table.doc.description, table.doc.columns
         )
+    if base:  # what a build left out stays as it was
+        tables = {**base.tables, **tables}
     published = PublishedGold(
         build_id,
         before.build if before else None,

@@ -2,12 +2,19 @@
 
 The steps of the materialization `increment` are written out once more here; histories that run through dbt itself
 (tests/flow/test_gold_histories.py) hold them together. The real code says what changed and adds it to what is kept.
+
+python -m tests.compiled_gold 2000 [FIRST SEED]    so many histories, on two cores
 """
 
 import re
+import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,18 +27,19 @@ from lakehouse.catalog import load_entities
 from local.dbt_build import BuiltModel, DbtOutcome, built_models, cleaned_up, dbt_arguments
 from local.gold_files import WHOLE, changed_parts
 from local.kept_gold import add_increment
-from tests.builders.gold_history import Arrival, History
+from tests.builders.gold_history import Arrival, History, a_history
 
 Tables = dict[str, list[tuple[Any, ...]]]
 _READ = re.compile(r"read_parquet\(\s*\[\s*'<(\w+)>'\s*\],[^)]*\)")
 
 
 class Step(NamedTuple):
-    """A model, its SQL, and the model that names its touched units."""
+    """A model, its SQL, and what its touched units come from: a model that names them, or the rows of an entity."""
 
     model: BuiltModel
     sql: str
     touched: str | None
+    entity: str | None
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,9 @@ def _compile(work_dir: Path, *, full: bool) -> list[Step]:
         if node.config.materialized != "ephemeral":
             sql = _READ.sub(r"arrived_\1", node.compiled_code)
             assert "read_parquet" not in sql, name
-            steps.append(Step(models[name], sql, node.config.extra.get("touched")))
+            steps.append(
+                Step(models[name], sql, node.config.extra.get("touched"), node.config.extra.get("entity"))
+            )
     return steps
 
 
@@ -178,18 +188,16 @@ def _run(
             db.execute(f"create table {name} as ({step.sql})")
             continue
         touched = (
-            f"select unit from {step.touched}"
-            if step.touched
-            else f"select distinct {unit} from {name}__after"
+            f"unit from {step.touched}" if step.touched else f"distinct {unit} from arrived_{step.entity}"
         )
-        db.execute(f"create table {name}__after as ({step.sql})")
-        db.execute(f"create table {name}__touched(unit) as {touched}")
+        db.execute(f"create table {name}__touched(unit) as select {touched}")
         db.execute(
             f"create table {name}__before as from kept.{name} where {unit} in (select unit from {name}__touched)"
         )
+        db.execute(f"create table {name}__after as ({step.sql})")
         db.execute(
             f"""create view {name} as
-                select * from kept.{name} k where not exists (select 1 from {name}__touched t where t.unit = k.{unit})
+                select k.* from kept.{name} k anti join {name}__touched t on t.unit = k.{unit}
                 union all from {name}__after"""
         )
 
@@ -230,3 +238,33 @@ def _forget(db: duckdb.DuckDBPyConnection) -> None:
         sql = f"select {kind}_name from duckdb_{kind}s() where database_name = 'memory' and not internal"
         for (name,) in db.execute(sql).fetchall():
             db.execute(f"drop {kind} {name}")
+
+
+def _told_difference(compiled: CompiledGold, seed: int) -> str | None:
+    try:
+        require_equal(compiled, a_history(seed))
+    except AssertionError as error:
+        return str(error)
+    return None
+
+
+def main(count: int, first: int) -> int:
+    """Runs histories of the seeds from `first` on; 1 when one of them makes a difference, which is printed."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
+        compiled = compile_gold(Path(folder))
+        seeds = range(first, first + count)
+        differences = [d for d in pool.map(partial(_told_difference, compiled), seeds, chunksize=10) if d]
+    print(
+        "\n".join(
+            [
+                *differences,
+                f"{count:,} histories, {len(differences)} differ, {time.monotonic() - began:.0f} s",
+            ]
+        )
+    )
+    return 1 if differences else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0))

@@ -18,6 +18,18 @@
     {%- endif -%}
 {%- endmacro -%}
 
+{#-
+    A condition that leaves of an increment what its touched rows join to: else the engine may take the whole of the other
+    table into memory for them.
+-#}
+{%- macro is_among(column, rows) -%}
+    {%- if adds() -%}
+        {{ column }} in ({{ rows }})
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro -%}
+
 {#- No unit at all: what a model of touched units is in a full build. -#}
 {%- macro no_unit() -%}
 select cast(null as varchar) as unit where false
@@ -89,33 +101,34 @@ select cast(null as varchar) as unit where false
 {%- endmacro -%}
 
 {#-
-    DuckDB: <model>__after holds the touched units as they are now, <model>__touched names them, <model>__before holds
-    them as they were kept, and <model> is the whole. Nothing is written to what is kept: whoever started the build does
-    that, in one transaction, when all of it has succeeded.
+    DuckDB: <model>__touched names the touched units (of an entity those that have arrived), <model>__before holds them
+    as they were kept, <model>__after as they are now, and <model> is the whole. Nothing is written to what is kept:
+    whoever started the build does that, in one transaction, when all of it has succeeded.
 -#}
 {%- materialization increment, adapter='duckdb' -%}
     {%- set unit = config.require('unit') -%}
-    {%- set touched = config.get('touched') -%}
+    {%- set touched, entity = config.get('touched'), config.get('entity') -%}
     {%- set target = this.incorporate(type='table') -%}
     {%- if adds() -%}
         {%- set after, before = rows_after(this), rows_before(this) -%}
         {%- set units = this.identifier ~ '__touched' -%}
-        {%- call statement('main') -%}
-            create table {{ after }} as ({{ sql }})
-        {%- endcall -%}
         {%- call statement('touched') -%}
             create table {{ units }} as
             {% if touched %}select unit from {{ touched }}
-            {% else %}select distinct {{ unit }} as unit from {{ after }}{% endif %}
+            {% else %}select distinct {{ unit }} as unit from {{ silver(entity) }} as silver{% endif %}
         {%- endcall -%}
         {%- call statement('before') -%}
             create table {{ before }} as
             select * from {{ kept(this.identifier) }} where {{ unit }} in (select unit from {{ units }})
         {%- endcall -%}
+        {%- call statement('main') -%}
+            create table {{ after }} as ({{ sql }})
+        {%- endcall -%}
         {%- call statement('whole') -%}
             create view {{ this.identifier }} as
-            select * from {{ kept(this.identifier) }} as kept_rows
-            where not exists (select 1 from {{ units }} as units where units.unit = kept_rows.{{ unit }})
+            {# Not `not exists`: DuckDB would group all kept units first, for half a microsecond each. -#}
+            select kept_rows.* from {{ kept(this.identifier) }} as kept_rows
+            anti join {{ units }} as units on units.unit = kept_rows.{{ unit }}
             union all
             select * from {{ after }}
         {%- endcall -%}

@@ -26,8 +26,7 @@ versions as (
 
     union all
 
-    select * from {{ kept(this.identifier) }}
-    where {{ silver_key(entity)[0] }} in (select {{ silver_key(entity)[0] }} from arrived)
+    select * from {{ rows_before(this) }}
     {%- endif %}
 ),
 
@@ -67,8 +66,7 @@ select * from arrived
 
 union all
 
-select * from {{ kept(this.identifier) }}
-where pos_log in (select pos_log from arrived)
+select * from {{ rows_before(this) }}
 {%- endif %}
 {%- endmacro -%}
 

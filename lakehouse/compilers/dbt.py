@@ -88,7 +88,7 @@ def sources(entities: Iterable[Entity]) -> str:
 def current_model(entity: Entity) -> str:
     """The model that a build adds to: a unit is all that shares the first column of the key, without a key a log."""
     unit = entity.key[0] if entity.key else "pos_log"
-    config = f"{{{{ config(materialized='increment', unit='{unit}') }}}}"
+    config = f"{{{{ config(materialized='increment', unit='{unit}', entity='{entity.name}') }}}}"
     return f"{config}\n\n{{{{ current_versions('{entity.name}') }}}}\n"
 
 

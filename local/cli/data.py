@@ -130,6 +130,7 @@ def model(
     call = call_of(context)
     running = runtime.require(call.lake.root)
     store = ObjectStore.connect(running.aws_url, running.region)
+    now = datetime.now(UTC)
     with progress() as bars, open_ledger(call.lake, call.settings.ledger) as ledger:
         lines = Lines(bars)
         task = lines.task("Building Gold")
@@ -137,7 +138,7 @@ def model(
             call.lake,
             ledger,
             store,
-            datetime.now(UTC),
+            now,
             lambda done, total, _name: task.at(done, total),
             full=full_refresh,
         )
@@ -145,8 +146,10 @@ def model(
     if published.findings:
         rows = [(finding.rows, finding.text) for finding in published.findings]
         console.print(table("Worth knowing (withholds nothing)", ["rows", "what was found"], rows, ["rows"]))
+    new = datetime.fromisoformat(published.published_at) >= now.replace(microsecond=0)
+    told = "is published" if new else "holds everything that is committed, nothing was built"
     console.print(
-        f'Gold {published.build} is published. Ask it: [bold]nexus query "select count(*) from fact_sales"'
+        f'Gold {published.build} {told}. Ask it: [bold]nexus query "select count(*) from fact_sales"'
     )
 
 

@@ -1,5 +1,7 @@
 """Gold by increments is Gold in full, for random histories: as compiled SQL, and a few through dbt itself."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +35,36 @@ def test_increments_equal_a_full_build(compiled: CompiledGold, block: int) -> No
     """More of them: `make gold-histories N=2000`."""
     for seed in range(block * BLOCK, (block + 1) * BLOCK):
         require_equal(compiled, a_history(seed))
+
+
+def forgetting(compiled: CompiledGold, model: str, part: str) -> CompiledGold:
+    """The same models, of which one does not look at what an increment has made of another."""
+    steps = [
+        step._replace(sql=re.sub(rf"\b(\w*{part}__after)\b", r"(from \1 limit 0)", step.sql))
+        if step.model.name == model
+        else step
+        for step in compiled.increment
+    ]
+    assert steps != compiled.increment
+    return replace(compiled, increment=steps)
+
+
+@pytest.mark.parametrize(
+    ("model", "part"),
+    [("touched_orders", "order_items"), ("touched_sellers", "sellers"), ("touched_persons", "int_orders")],
+)
+def test_histories_find_what_an_increment_forgets(compiled: CompiledGold, model: str, part: str) -> None:
+    broken = forgetting(compiled, model, part)
+    assert any(broken.differing_tables(a_history(seed)) for seed in range(BLOCKS * BLOCK))
+
+
+def test_histories_that_fail_shrink_to_a_few_rows(compiled: CompiledGold) -> None:
+    broken = forgetting(compiled, "touched_orders", "order_items")
+    with pytest.raises(
+        AssertionError, match=r"differ; the smallest such history:\nseed 1: \d builds"
+    ) as failed:
+        require_equal(broken, a_history(1))
+    assert str(failed.value).count("\n  build ") <= 3
 
 
 @pytest.mark.parametrize("seed", range(10_000, 10_010))

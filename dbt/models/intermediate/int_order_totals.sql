@@ -1,4 +1,4 @@
-{{ config(materialized='increment', unit='order_id', touched='touched_orders') }}
+{{ config(tags=['history']) }}
 
 with item_totals as (
     select
@@ -7,7 +7,6 @@ with item_totals as (
         {{ money_sum('price') }} as price,
         {{ money_sum('freight_value') }} as freight_value
     from {{ ref('stg_order_items') }}
-    where {{ is_touched('order_id', ref('touched_orders')) }}
     group by order_id
 ),
 
@@ -17,7 +16,6 @@ payment_totals as (
         count(*) as payment_count,
         {{ money_sum('payment_value') }} as payment_value
     from {{ ref('stg_payments') }}
-    where {{ is_touched('order_id', ref('touched_orders')) }}
     group by order_id
 )
 
@@ -33,4 +31,3 @@ left join item_totals
     on orders.order_id = item_totals.order_id
 left join payment_totals
     on orders.order_id = payment_totals.order_id
-where {{ is_touched('orders.order_id', ref('touched_orders')) }}

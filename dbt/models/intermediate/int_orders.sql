@@ -1,5 +1,17 @@
 {{ config(materialized='increment', unit='order_id', touched='touched_orders') }}
 
+with orders as (
+    select *
+    from {{ ref('stg_orders') }}
+    where {{ is_touched('order_id', ref('touched_orders')) }}
+),
+
+customers as (
+    select *
+    from {{ ref('stg_customers') }}
+    where {{ is_among('customer_id', 'select customer_id from orders') }}
+)
+
 select
     orders.order_id,
     orders.customer_id,
@@ -17,7 +29,6 @@ select
     {{ days_between('orders.order_purchase_timestamp', 'orders.order_delivered_customer_date') }} as delivery_days,
     {{ days_between('orders.order_estimated_delivery_date', 'orders.order_delivered_customer_date') }} as days_late,
     orders.order_delivered_customer_date > orders.order_estimated_delivery_date as is_late
-from {{ ref('stg_orders') }} as orders
-left join {{ ref('stg_customers') }} as customers
+from orders
+left join customers
     on orders.customer_id = customers.customer_id
-where {{ is_touched('orders.order_id', ref('touched_orders')) }}

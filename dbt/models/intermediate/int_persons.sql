@@ -1,7 +1,19 @@
 {{ config(materialized='increment', unit='customer_unique_id', touched='touched_persons') }}
 
 -- A person has one customer_id per order: the address is that of the newest order, or of any when none has arrived.
-with ranked as (
+with customers as (
+    select *
+    from {{ ref('stg_customers') }}
+    where customer_unique_id is not null and {{ is_touched('customer_unique_id', ref('touched_persons')) }}
+),
+
+orders as (
+    select customer_id, order_purchase_timestamp
+    from {{ ref('stg_orders') }}
+    where {{ is_among('customer_id', 'select customer_id from customers') }}
+),
+
+ranked as (
     select
         customers.customer_unique_id,
         customers.customer_zip_code_prefix,
@@ -11,11 +23,9 @@ with ranked as (
             partition by customers.customer_unique_id
             order by orders.order_purchase_timestamp desc nulls last, customers.customer_id desc
         ) as address_rank
-    from {{ ref('stg_customers') }} as customers
-    left join {{ ref('stg_orders') }} as orders
+    from customers
+    left join orders
         on customers.customer_id = orders.customer_id
-    where customers.customer_unique_id is not null
-        and {{ is_touched('customers.customer_unique_id', ref('touched_persons')) }}
 )
 
 select

@@ -1,14 +1,16 @@
 -- Every day of every year in which something happened: one event with a date centuries away adds a year, not centuries.
 with years as (
-    select cast(date_trunc('year', cast(order_purchase_timestamp as date)) as date) as first_day
+    select cast(date_trunc('year', cast(min(order_purchase_timestamp) as date)) as date) as first_day
     from {{ ref('stg_orders') }}
     where order_purchase_timestamp is not null
+    group by extract(year from order_purchase_timestamp)
 
     union
 
-    select cast(date_trunc('year', cast(review_creation_date as date)) as date) as first_day
+    select cast(date_trunc('year', cast(min(review_creation_date) as date)) as date) as first_day
     from {{ ref('stg_reviews') }}
     where review_creation_date is not null
+    group by extract(year from review_creation_date)
 ),
 
 digits as (

@@ -1,5 +1,17 @@
 {{ config(materialized='increment', unit='order_id', touched='touched_orders', meta={'partition': 'event_month'}) }}
 
+with payments as (
+    select *
+    from {{ ref('stg_payments') }}
+    where {{ is_touched('order_id', ref('touched_orders')) }}
+),
+
+orders as (
+    select *
+    from {{ ref('int_orders') }}
+    where {{ is_among('order_id', 'select order_id from payments') }}
+)
+
 select
     payments.order_id,
     payments.payment_sequential,
@@ -10,7 +22,6 @@ select
     payments.payment_type,
     payments.payment_installments,
     payments.payment_value
-from {{ ref('stg_payments') }} as payments
-left join {{ ref('int_orders') }} as orders
+from payments
+left join orders
     on payments.order_id = orders.order_id
-where {{ is_touched('payments.order_id', ref('touched_orders')) }}

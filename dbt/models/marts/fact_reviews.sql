@@ -1,5 +1,17 @@
 {{ config(materialized='increment', unit='order_id', touched='touched_orders', meta={'partition': 'event_month'}) }}
 
+with reviews as (
+    select *
+    from {{ ref('stg_reviews') }}
+    where {{ is_touched('order_id', ref('touched_orders')) }}
+),
+
+orders as (
+    select *
+    from {{ ref('int_orders') }}
+    where {{ is_among('order_id', 'select order_id from reviews') }}
+)
+
 select
     reviews.review_id,
     reviews.order_id,
@@ -12,7 +24,6 @@ select
     reviews.review_creation_date,
     reviews.review_answer_timestamp,
     round({{ days_between('reviews.review_creation_date', 'reviews.review_answer_timestamp') }}, 4) as answer_days
-from {{ ref('stg_reviews') }} as reviews
-left join {{ ref('int_orders') }} as orders
+from reviews
+left join orders
     on reviews.order_id = orders.order_id
-where {{ is_touched('reviews.order_id', ref('touched_orders')) }}

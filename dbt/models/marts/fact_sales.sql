@@ -1,5 +1,17 @@
 {{ config(materialized='increment', unit='order_id', touched='touched_orders', meta={'partition': 'event_month'}) }}
 
+with items as (
+    select *
+    from {{ ref('stg_order_items') }}
+    where {{ is_touched('order_id', ref('touched_orders')) }}
+),
+
+orders as (
+    select *
+    from {{ ref('int_orders') }}
+    where {{ is_among('order_id', 'select order_id from items') }}
+)
+
 select
     items.order_id,
     items.order_item_id,
@@ -28,8 +40,8 @@ select
     round({{ kilometres_between(
         'seller_zips.latitude', 'seller_zips.longitude', 'customer_zips.latitude', 'customer_zips.longitude'
     ) }}, 1) as distance_km
-from {{ ref('stg_order_items') }} as items
-left join {{ ref('int_orders') }} as orders
+from items
+left join orders
     on items.order_id = orders.order_id
 left join {{ ref('stg_products') }} as products
     on items.product_id = products.product_id
@@ -39,4 +51,3 @@ left join {{ ref('int_zip_coordinates') }} as seller_zips
     on sellers.seller_zip_code_prefix = seller_zips.zip_code_prefix
 left join {{ ref('int_zip_coordinates') }} as customer_zips
     on orders.customer_zip_code_prefix = customer_zips.zip_code_prefix
-where {{ is_touched('items.order_id', ref('touched_orders')) }}

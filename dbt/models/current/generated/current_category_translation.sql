@@ -1,3 +1,3 @@
-{{ config(materialized='increment', unit='product_category_name') }}
+{{ config(materialized='increment', unit='product_category_name', entity='category_translation') }}
 
 {{ current_versions('category_translation') }}

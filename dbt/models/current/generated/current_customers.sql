@@ -1,3 +1,3 @@
-{{ config(materialized='increment', unit='customer_id') }}
+{{ config(materialized='increment', unit='customer_id', entity='customers') }}
 
 {{ current_versions('customers') }}

@@ -1,3 +1,3 @@
-{{ config(materialized='increment', unit='pos_log') }}
+{{ config(materialized='increment', unit='pos_log', entity='geolocation') }}
 
 {{ current_versions('geolocation') }}

@@ -1,3 +1,3 @@
-{{ config(materialized='increment', unit='order_id') }}
+{{ config(materialized='increment', unit='order_id', entity='order_items') }}
 
 {{ current_versions('order_items') }}

@@ -1,3 +1,3 @@
-{{ config(materialized='increment', unit='order_id') }}
+{{ config(materialized='increment', unit='order_id', entity='payments') }}
 
 {{ current_versions('payments') }}

@@ -1,3 +1,3 @@
-{{ config(materialized='increment', unit='product_id') }}
+{{ config(materialized='increment', unit='product_id', entity='products') }}
 
 {{ current_versions('products') }}

@@ -1,3 +1,3 @@
-{{ config(materialized='increment', unit='review_id') }}
+{{ config(materialized='increment', unit='review_id', entity='reviews') }}
 
 {{ current_versions('reviews') }}

@@ -1,3 +1,3 @@
-{{ config(materialized='increment', unit='seller_id') }}
+{{ config(materialized='increment', unit='seller_id', entity='sellers') }}
 
 {{ current_versions('sellers') }}
