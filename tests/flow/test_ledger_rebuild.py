@@ -25,6 +25,7 @@ from tests.builders.bronze import NOON
 from tests.builders.ledger_content import content_of, objects_of
 from tests.builders.messages import BUCKETS, an_announcement, land
 from tests.builders.rows import a_row, an_order, bronze_table, read_parquet
+from tests.fakes.check_queue import FakeQueue
 from tests.fakes.ticking_store import TickingStore
 
 ENTITIES = load_entities()
@@ -57,11 +58,11 @@ def check(store: TickingStore, ledger: Ledger, *keys: str) -> list[str]:
 
 def drive(store: TickingStore, ledger: Ledger) -> None:
     """What the sweep does until nothing is left to do."""
-    sent: list[str] = []
-    sweeper = Sweeper(store, ledger, BUCKETS, ENTITIES, sent.extend, lambda: store.now)
-    sweeper.sweep(NOON - NOON)
+    queue = FakeQueue()
+    sweeper = Sweeper(store, ledger, BUCKETS, ENTITIES, queue, lambda: store.now)
+    sweeper.sweep(NOON - NOON, everything=True)
     hop = ObjectCheck(store, ledger, BUCKETS, ENTITIES, lambda: store.now)
-    for body in sent:
+    for body in queue.sent:
         hop.check_message(body)
 
 

@@ -23,6 +23,7 @@ from local.check_runner import LocalContext
 from tests.builders.bronze import NOON, a_bronze_object
 from tests.builders.messages import BUCKETS, an_announcement, land
 from tests.builders.rows import a_row, an_order, bronze_table, metadata_of
+from tests.fakes.check_queue import FakeQueue
 from tests.fakes.object_store import FakeObjectStore
 
 ENTITIES = load_entities()
@@ -52,20 +53,6 @@ class DatedStore(FakeObjectStore):
 @pytest.fixture
 def store() -> DatedStore:
     return DatedStore()
-
-
-class FakeQueue:
-    """A queue that already holds so many messages."""
-
-    def __init__(self, held: int) -> None:
-        self._held = held
-        self.sent: list[str] = []
-
-    def depth(self) -> int:
-        return self._held
-
-    def send(self, bodies: Sequence[str]) -> None:
-        self.sent += bodies
 
 
 Sweep = Callable[..., tuple[SweepReport, list[str]]]
