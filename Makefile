@@ -1,20 +1,20 @@
 # `make` prints what there is. Setting up needs Python 3.11+ (with venv) and make; the rest comes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka kafka check fix lock generate golden gold-histories bench setup setup-dev clean assets synth cost \
-	bootstrap diff deploy sleep wake destroy stack-docs released-templates
+.PHONY: help demo test test-kafka kafka faults check fix lock generate golden gold-histories bench setup setup-dev clean assets synth cost \
+	bootstrap diff deploy rehearse smoke sleep wake destroy stack-docs released-templates
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 PY := $(BIN)/python
 # Folders of Python code that stand here now.
-CODE := $(wildcard lakehouse adapters grpc_ingest bronze_writer lambdas local stacks app.py tests bench)
+CODE := $(wildcard lakehouse adapters grpc_ingest bronze_writer lambdas local stacks app.py tests bench faults)
 # Two workers: the tests start servers of their own, and two cores are what we promise to be enough. A file stays with
 # one worker, for its servers' sake, and the files keep their order: the long ones of tests/flow come before tests/unit.
 WORKERS ?= 2
 ARGS ?=
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: setup ## a shop's events from gRPC to Gold on this machine (DATA=folder: the Olist CSV files)
 	@$(BIN)/nexus demo $(if $(DATA),--data "$(DATA)")
@@ -28,6 +28,9 @@ test-kafka: kafka ## tests on brokers of Apache Kafka (Java 17+; Maven fetches t
 kafka: setup-dev ## Kafka's jars, for `nexus up --broker kafka` and test-kafka
 	@$(PY) -m local.kafka.jars
 
+faults: kafka ## histories of work and faults on a real Kafka, audited (N=15 histories, SEED=1; a failing seed is printed)
+	@$(PY) -m faults --histories $(or $(N),15) --seed $(or $(SEED),1) $(ARGS)
+
 check: setup-dev ## format, lint, types, import rules, generated files, locks, docs, secrets; writes nothing
 	@sh local/check.sh $(PY) $(CODE)
 
@@ -38,6 +41,7 @@ fix: setup-dev ## put into form what can be put into form by itself
 generate: setup-dev ## everything compiled from the contracts and proto files
 	@$(PY) -m local.generate
 	@$(PY) -m grpc_ingest.proto.compile
+	@$(PY) -m stacks.schema_history
 
 golden: setup-dev ## write tests/golden anew; read the difference before you commit it
 	@$(PY) -m pytest -m golden --write-golden $(ARGS)
@@ -95,9 +99,15 @@ diff: synth ## what a deployment of ENV would change; stops where something that
 	@$(PY) -m local.stateful_diff $(ENV)
 	@$(CDK) diff --app build/cdk.out --no-notices $(ARGS)
 
-# The CLI asks a person before it widens permissions; a workflow has none to ask, and its reviewer has seen the diff.
+# The CLI asks a person before it widens permissions; in a workflow nobody is there to be asked.
 deploy: setup-dev node_modules/.bin/cdk ## all stacks of ENV
 	@$(CDK) deploy --all -c env=$(ENV) --no-notices $(if $(CI),--require-approval never) $(ARGS)
+
+rehearse: assets node_modules/.bin/cdk ## every stack of ENV by the real command line into a local AWS, and events through it
+	@$(PY) -m local.rehearsal $(ENV)
+
+smoke: setup-dev ## what only the account of ENV can prove: the canary's run and first proofs, in one table
+	@$(PY) -m local.smoke $(ENV) $(ARGS)
 
 HANDS = PATH="$(NODE)/bin:$$PATH" $(PY) -m
 

@@ -2,7 +2,9 @@
 
 from stacks.assets import Assets
 from stacks.base import App, NexusStack, check_by_rules
+from stacks.canary import CanaryStack
 from stacks.catalog import CatalogStack
+from stacks.connect import ConnectStack
 from stacks.database import DatabaseStack
 from stacks.ingest import IngestStack
 from stacks.network import NetworkStack
@@ -24,7 +26,27 @@ def compose(app: App, settings: Settings, assets: Assets) -> dict[str, NexusStac
     ingest = IngestStack(
         app, settings, assets, network=network, storage=storage, catalog=catalog, streaming=streaming
     )
-    deployed = (storage, network, database, catalog, streaming, processing, ingest)
+    # a check that is older than its writers would not know the columns of a newer contract
+    ingest.add_stack_dependency(processing)
+    deployed = [storage, network, database, catalog, streaming, processing, ingest]
+    if settings.land.by == "connect":
+        deployed.append(
+            ConnectStack(
+                app, settings, assets, network=network, storage=storage, catalog=catalog, streaming=streaming
+            )
+        )
+    deployed.append(
+        CanaryStack(
+            app,
+            settings,
+            assets,
+            network=network,
+            storage=storage,
+            database=database,
+            catalog=catalog,
+            ingest=ingest,
+        )
+    )
     stacks: dict[str, NexusStack] = {stack.name: stack for stack in deployed}
     return stacks | {"observability": ObservabilityStack(app, settings, deployed=stacks)}
 

@@ -120,6 +120,18 @@ class ObjectStore:
             raise
         return body
 
+    def tail(self, bucket: str, key: str, size: int) -> bytes:
+        """The object's last bytes, all of them if it is smaller; ObjectGone when it is gone."""
+        try:
+            body: bytes = self._s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=-{size}")["Body"].read()
+        except ClientError as error:
+            if _status(error) == 416:  # an empty object has no last byte
+                return b""
+            if _status(error) == 404 and error.response["Error"]["Code"] != "NoSuchBucket":
+                raise ObjectGone(f"s3://{bucket}/{key} is gone") from error
+            raise
+        return body
+
     def keys(self, bucket: str, prefix: str, start_after: str = "") -> Iterator[Stored]:
         """Objects under a prefix in key order, behind `start_after`."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(

@@ -90,7 +90,9 @@ class CsvBatch:
             "registry_id": pa.scalar(None, pa.string()),
         }
         raw = [piece.record(row) if row in cells.reasons else None for row in range(rows)]
+        absent = [f.name for f in origin.entity.fields if f.name not in origin.header]
         return {
+            **dict.fromkeys(absent, pa.nulls(rows, pa.string())),
             **dict(zip(origin.header, cells.columns, strict=True)),
             **{name: pa.repeat(value, rows) for name, value in same.items()},
             **position_columns(origin.place, offsets),

@@ -27,10 +27,14 @@ _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 @dataclass(frozen=True)
 class Survey:
-    """What a file holds. `digests` are of its blocks, `sha256` is of all of it; `records` leaves out the header."""
+    """What a file holds. `digests` are of its blocks, `sha256` is of all of it; `records` leaves out the header.
+
+    `contract_version` is the newest that has exactly the columns of the header.
+    """
 
     size: int
     sha256: str
+    contract_version: str
     header: tuple[str, ...]
     header_size: int
     records: int
@@ -71,6 +75,7 @@ def survey(path: Path, entity: Entity) -> Survey:
     return Survey(
         size=size,
         sha256=sha256.hexdigest(),
+        contract_version=_versions_of(header, entity)[-1],
         header=header,
         header_size=len(head),
         records=splitter.records - 1,
@@ -167,10 +172,15 @@ def _header(path: Path, line: bytes, entity: Entity) -> tuple[str, ...]:
             f"instance with: iconv -f LATIN1 -t UTF-8 {path.name}"
         ) from error
     found = tuple(cell.decode() for cell in cells_of_line(line))
-    wanted = tuple(f.name for f in entity.fields)
-    if sorted(found) != sorted(wanted):
+    if not _versions_of(found, entity):
+        wanted = tuple(f.name for f in entity.fields)
         raise InputError(f"{path} {_misfit(text, found, wanted)}")
     return found
+
+
+def _versions_of(header: Sequence[str], entity: Entity) -> list[str]:
+    """Contract versions that have exactly these columns, oldest first."""
+    return [one.version for one in entity.versions if sorted(f.name for f in one.fields) == sorted(header)]
 
 
 def _misfit(text: str, found: Sequence[str], wanted: Sequence[str]) -> str:

@@ -140,7 +140,7 @@ class _Load:
             "bytes": self.source.size,
             "records": self.source.records,
             "as_of": as_of,
-            "contract_version": self.entity.version,
+            "contract_version": self.source.contract_version,
             "header": list(self.source.header),
         }
         settled = ours
@@ -159,7 +159,7 @@ class _Load:
                     f"{key} tells of {settled}, the file is {ours}: its records were cut otherwise"
                 )
             return origin
-        return Origin(place, self.entity, as_of, self.entity.version, self.source.header)
+        return Origin(place, self.entity, as_of, self.source.contract_version, self.source.header)
 
     def _batches(self, origin: Origin) -> Iterator[CsvBatch]:
         """The file's records in objects' worths; adds up what they are."""

@@ -8,12 +8,13 @@ from google.protobuf import message_factory
 from google.protobuf.message import Message
 
 from grpc_ingest.proto.gen.nexus.ingest.v1 import events_pb2
-from lakehouse.catalog import Entity, load_entities
+from lakehouse.catalog import Entity, WireType, load_entities
 from lakehouse.errors import InputError
 from lakehouse.identity import event_id_of_content
 from lakehouse.wire import DELETE, FIRST_COLUMN_NUMBER, UPSERT
 
 Columns = Mapping[str, str | int | None]
+_TAKES = {WireType.TEXT: "text that UTF-8 can hold", WireType.INT64: "a whole number of at most 64 bits"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -112,6 +113,7 @@ class _Kind:
         self.make: Callable[..., Message] = message_factory.GetMessageClass(member.message_type)
         fields = member.message_type.fields
         self.columns = frozenset(f.name for f in fields if f.number >= FIRST_COLUMN_NUMBER)
+        self._takes = {f.name: _TAKES[f.wire] for f in entity.fields}
 
     def explain(self, columns: Columns) -> EventError | None:
         """Which column cannot be written, and why; None when it is none of them."""
@@ -121,10 +123,11 @@ class _Kind:
                 return EventError(f"{place} is no column; there are {', '.join(sorted(self.columns))}")
             try:
                 self.make(**{name: value}).SerializeToString()
-            except (TypeError, ValueError) as error:
-                return EventError(f"{place} cannot hold {value!r}: {error}")
-            if type(value) not in (str, int, bool, type(None)):
-                return EventError(f"{place} cannot hold {value!r}: give text, a whole number or None")
+                fits = type(value) in (str, int, bool, type(None))
+            except (TypeError, ValueError):
+                fits = False
+            if not fits:
+                return EventError(f"{place} cannot hold {value!r}: give {self._takes[name]}, or None")
         return None
 
 

@@ -7,13 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from grpc_ingest.refusal import Refusal, refuse_malformed
 from grpc_ingest.requests import event_tag, unwrap_entity
-from grpc_ingest.shape import ShapeCheck
+from grpc_ingest.shape import ShapeCheck, message_class
 from lakehouse.catalog import Entity
-from lakehouse.wire import FieldTable, Undecodable, frame_header
+from lakehouse.wire import ENVELOPE, FieldTable, Undecodable, frame_header
 
 KEY_SEPARATOR = "\x1f"
+_read_envelope: Callable[[bytes], Any] = message_class(
+    FieldTable("Envelope", {field.number: field for field in ENVELOPE})
+).FromString
 
 
 # What goes to Kafka: event id (empty when the event has none), topic, key (None when a part of it is missing), value.
@@ -42,11 +47,11 @@ class _Member:
         self.name, self.versions, self.newest = name, versions, versions[newest]
 
     def record(self, message: bytes) -> Record | Refusal:
-        # Numbers are never reused within an entity, so the newest table reads the version of any message.
+        # Within a major version columns stay and numbers are never reused: the newest table reads every message.
         version = self.newest
         found = version.read(message)
         if type(found) is Undecodable:
-            return self._refuse(found)
+            return self._refuse(self._explain(found, message))
         if (given := found.contract_version) != version.version:
             older = self.versions.get(given)
             if older is None:
@@ -55,6 +60,14 @@ class _Member:
             if type(found) is Undecodable:
                 return self._refuse(found)
         return found.event_id, version.topic, version.key(found), version.header + message
+
+    def _explain(self, fault: Undecodable, message: bytes) -> Undecodable:
+        """A message of a version that is newer than this host is refused for that, not for its new fields."""
+        try:
+            given = _read_envelope(message).contract_version
+        except DecodeError:
+            return fault
+        return self._unknown_version(given) if given and given not in self.versions else fault
 
     def _refuse(self, fault: Undecodable) -> Refusal:
         return refuse_malformed(f"{self.name}.{fault.field}" if fault.field else self.name, fault.reason)
@@ -69,17 +82,13 @@ class Edge:
     """Every entity by its field number in the API's oneof."""
 
     def __init__(self, entities: Iterable[Entity], registry_ids: Callable[[Entity], str]) -> None:
-        """`entities` may hold several versions of one; `registry_ids` gives the schema version of each."""
-        by_name: dict[str, dict[str, Entity]] = {}
-        for entity in entities:
-            by_name.setdefault(entity.name, {})[entity.version] = entity
+        """`registry_ids` gives the schema version of each contract version; it is asked for every former one too."""
         self._by_tag: dict[int, _Member] = {}
         self._by_name: dict[str, _Member] = {}
-        for name, versions in by_name.items():
-            newest = max(versions, key=_version_number)
-            known = {v: _Version(entity, registry_ids(entity)) for v, entity in versions.items()}
-            member = _Member(name, known, newest)
-            self._by_name[name] = self._by_tag[versions[newest].tag] = member
+        for entity in entities:
+            versions = {one.version: _Version(one, registry_ids(one)) for one in entity.versions}
+            member = _Member(entity.name, versions, entity.version)
+            self._by_name[entity.name] = self._by_tag[entity.tag] = member
         # Numbers below 16 have their tag in one byte.
         self._by_byte = {event_tag(n): member for n, member in self._by_tag.items() if n < 16}
 
@@ -135,7 +144,3 @@ def _key_reader(names: tuple[str, ...]) -> Callable[[Any], bytes | None]:
         return None
 
     return read_one if len(names) == 1 else read_all
-
-
-def _version_number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))

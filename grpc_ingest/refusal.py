@@ -3,8 +3,6 @@
 from enum import IntEnum
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError
-
 
 class Code(IntEnum):
     """The gRPC status codes that a refusal may carry."""
@@ -35,32 +33,6 @@ def refuse_malformed(field: str, problem: str) -> Refusal:
 def refuse_for_now(code: Code, problem: str) -> Refusal:
     """The event may be fine: send it again, with the same event_id."""
     return Refusal(code, problem, retryable=True)
-
-
-_TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_MSG_SIZE}
-_NOT_SET_UP = {
-    KafkaError._UNKNOWN_TOPIC,
-    KafkaError._UNKNOWN_PARTITION,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError.TOPIC_EXCEPTION,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    KafkaError.POLICY_VIOLATION,
-    KafkaError.INVALID_REQUIRED_ACKS,
-}
-
-
-def refusal_of(error: KafkaError, topic: str) -> Refusal:
-    """What a broker's error means to whoever sent the event. An error nobody foresaw counts as passing."""
-    code = error.code()
-    if code in _TOO_LARGE:
-        return refuse_malformed("", f"the event is larger than {topic} takes: shorten its texts")
-    if code in _NOT_SET_UP:
-        problem = f"Kafka does not take events for {topic} ({error.str()}): an operator must set it up"
-        return Refusal(Code.FAILED_PRECONDITION, problem)
-    if code == KafkaError._QUEUE_FULL:
-        return QUEUE_FULL
-    return refuse_for_now(Code.UNAVAILABLE, f"Kafka did not acknowledge it ({error.str()}): send it again")
 
 
 QUEUE_FULL = refuse_for_now(

@@ -1,15 +1,18 @@
 """The entities as every process knows them at run time, read from the committed `compiled/<entity>.json`.
 
-The contracts in `contracts/*.yaml` are the source; `make generate` compiles them. Nothing here parses YAML, so
-Lambdas and hosts start without it.
+Versions that a contract had before stand in `compiled/former/<entity>-<version>.json`. The contracts in
+`contracts/*.yaml` are the source; `make generate` compiles them. Nothing here parses YAML, so Lambdas and hosts start
+without it.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
 from lakehouse.paths import topic_of
@@ -85,7 +88,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Entity:
-    """One contract as compiled: columns, key, rules, message and its definition text."""
+    """One contract as compiled: columns, key, rules, message and its definition text.
+
+    `former` are the earlier versions of the same major whose rows are still taken, oldest first: each with its own
+    rules, and with columns that this version has too.
+    """
 
     name: str
     version: str
@@ -98,11 +105,17 @@ class Entity:
     definition: str
     delivery: Literal["stream", "batch"]
     tag: int  # number in the API's oneof of entities
+    former: tuple["Entity", ...] = ()
 
     @property
     def major(self) -> int:
         """Major version: part of topic, Silver path and registry name."""
         return int(self.version.split(".", 1)[0])
+
+    @property
+    def versions(self) -> tuple["Entity", ...]:
+        """Every version whose rows are taken, oldest first; the last one is this."""
+        return (*self.former, self)
 
     @property
     def topic(self) -> str:
@@ -127,11 +140,36 @@ class Entity:
 def load_entities() -> Mapping[str, Entity]:
     """Every entity by name, in the order of their names. Read once per process."""
     folder = resources.files("lakehouse") / "compiled"
-    files = sorted(
-        (entry for entry in folder.iterdir() if entry.name.endswith(".json")), key=lambda f: f.name
-    )
-    entities = [entity_from_json(json.loads(entry.read_text("utf-8"))) for entry in files]
-    return {entity.name: entity for entity in entities}
+    former = list(_read_folder(folder / "former"))
+    return {entity.name: with_former(entity, former) for entity in _read_folder(folder)}
+
+
+def _read_folder(folder: Traversable) -> Iterator[Entity]:
+    files = [entry for entry in folder.iterdir() if entry.name.endswith(".json")] if folder.is_dir() else []
+    for entry in sorted(files, key=lambda f: f.name):
+        yield entity_from_json(json.loads(entry.read_text("utf-8")))
+
+
+def with_former(entity: Entity, documents: Iterable[Entity]) -> Entity:
+    """The entity with those of the documents that are earlier versions of it, within its major.
+
+    Its rules hash then stands for the rules of all of them: verdicts depend on each.
+    """
+    earlier = [
+        one
+        for one in documents
+        if (one.name, one.major) == (entity.name, entity.major) and one.version != entity.version
+    ]
+    if not earlier:
+        return entity
+    former = tuple(sorted(earlier, key=lambda one: version_order(one.version)))
+    hashes = ",".join(one.rules_hash for one in (*former, entity))
+    return replace(entity, former=former, rules_hash=hashlib.sha256(hashes.encode()).hexdigest()[:16])
+
+
+def version_order(version: str) -> tuple[int, ...]:
+    """What versions are sorted by: 1.10.0 comes after 1.9.0."""
+    return tuple(int(part) for part in version.split("."))
 
 
 def entity_from_json(data: Mapping[str, Any]) -> Entity:

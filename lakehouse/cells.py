@@ -77,7 +77,9 @@ def schema_problem(entity: Entity, schema: pa.Schema) -> str | None:
     if doubled:
         return f"column {', '.join(doubled)} stands in it twice"
     columns = {f.name: f for f in entity.fields}
-    needed = [*_OURS, *(f.name for f in entity.fields if f.required)]
+    # A file may be older than a column that a later version asks for: its rows are then judged one by one.
+    required = [{f.name for f in version.fields if f.required} for version in entity.versions]
+    needed = [*_OURS, *(f.name for f in entity.fields if all(f.name in names for names in required))]
     lacking = [name for name in needed if name not in names]
     if lacking:
         return f"column {', '.join(lacking)} is missing"

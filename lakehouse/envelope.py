@@ -35,7 +35,7 @@ def envelope_fields() -> Mapping[str, Field]:
 
 def known_versions(entity: Entity) -> tuple[str, ...]:
     """Contract versions whose rows can be judged."""
-    return (entity.version,)
+    return tuple(version.version for version in entity.versions)
 
 
 def envelope_rules(entity: Entity) -> tuple[tuple[Rule, Test], ...]:

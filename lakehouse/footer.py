@@ -16,7 +16,8 @@ _PREFIX = "nexus."
 class OutputFooter:
     """The same in both files of a revision. `quarantine_key` is empty when no such file was written.
 
-    `reasons` and `warnings` count rows by rule.
+    `reasons` and `warnings` count rows by rule. `follows` is the committed revision this one stands on: None for a
+    check, which judges all rows; a replay judges only those that the revision before it held.
     """
 
     bronze: BronzeMetadata
@@ -31,6 +32,7 @@ class OutputFooter:
     quarantine: Amount
     reasons: Mapping[str, int]
     warnings: Mapping[str, int]
+    follows: int | None = None
 
     def to_parquet(self) -> dict[str, str]:
         """Key-value metadata: plain facts one by one for people and tools, the rest as JSON."""
@@ -49,6 +51,7 @@ class OutputFooter:
             "quarantine_hash_sum": str(self.quarantine.hash_sum),
             "reasons": json.dumps(dict(self.reasons), sort_keys=True),
             "warnings": json.dumps(dict(self.warnings), sort_keys=True),
+            "follows": "" if self.follows is None else str(self.follows),
             "bronze_metadata": json.dumps(asdict(self.bronze), sort_keys=True),
         }
         return {_PREFIX + name: value for name, value in plain.items()}
@@ -74,6 +77,7 @@ class OutputFooter:
                 quarantine=Amount(int(facts["quarantine_rows"]), int(facts["quarantine_hash_sum"])),
                 reasons=json.loads(facts["reasons"]),
                 warnings=json.loads(facts["warnings"]),
+                follows=int(facts["follows"]) if facts.get("follows") else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise LakeError(

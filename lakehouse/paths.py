@@ -24,6 +24,7 @@ MAX_OFFSET = 2**63 - 1
 _EPOCH = date(1970, 1, 1)
 _DAY_MS = 86_400_000
 PUBLISHED_GOLD = "published.json"
+CLOSED_LOGS = "_logs/"
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,16 @@ def topic_of(entity: str, major: int) -> str:
     return f"{entity}.v{major}"
 
 
+def bronze_data_prefix(entity: str) -> str:
+    """Prefix of all data objects of an entity: what lies under `_loads/` is no data."""
+    return f"{entity}/year="
+
+
+def load_manifest_prefix(entity: str) -> str:
+    """Prefix of the manifests of an entity's batch files."""
+    return f"{entity}/_loads/"
+
+
 def bronze_day_prefix(entity: str, day: date) -> str:
     """Prefix under which an entity's Bronze objects of one UTC day lie."""
     return f"{entity}/{_day_path(day)}/"
@@ -186,7 +197,7 @@ def schema_definition_key(schema_version_id: str) -> str:
 
 def closed_log_key(log: str) -> str:
     """Key (Bronze bucket) of the note that closes a log whose broker is gone."""
-    return f"_logs/{require_log_id(log)}.json"
+    return f"{CLOSED_LOGS}{require_log_id(log)}.json"
 
 
 def gold_table_key(build: str, table: str, part: str = "") -> str:

@@ -32,7 +32,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the rows stood: Bronze key, number of the first row in the object, contract version they are judged by."""
+    """Where the rows stood (Bronze key, number of the first row in it), and the contract version of the check."""
 
     bronze_key: str
     first_row: int
@@ -47,7 +47,7 @@ def split_rows(plan: CheckPlan, table: pa.Table, origin: Origin) -> Split:
     held = Amount(int(rejected.sum()), int(hashes[rejected].sum(dtype=np.uint64)))
     everything = Amount(len(table), int(hashes.sum(dtype=np.uint64)))
     warned = [(rule, mask & ~rejected) for rule, mask in judgement.broken if rule.severity == "warn"]
-    reasons = {rule.id: int(mask.sum()) for rule, mask in judgement.broken if rule.severity == "error"}
+    reasons = _count_rows([(rule, mask) for rule, mask in judgement.broken if rule.severity == "error"])
     if judgement.undecodable.any():
         reasons[UNDECODABLE] = int(judgement.undecodable.sum())
     return Split(
@@ -56,8 +56,17 @@ def split_rows(plan: CheckPlan, table: pa.Table, origin: Origin) -> Split:
         passed=everything - held,
         held=held,
         reasons=reasons,
-        warnings={rule.id: int(mask.sum()) for rule, mask in warned if mask.any()},
+        warnings=_count_rows(warned),
     )
+
+
+def _count_rows(found: Sequence[tuple[Rule, Mask]]) -> dict[str, int]:
+    """Rows by rule id; two contract versions may have different rules of one id, but a row has one version."""
+    counts: dict[str, int] = {}
+    for rule, mask in found:
+        if rows := int(mask.sum()):
+            counts[rule.id] = counts.get(rule.id, 0) + rows
+    return counts
 
 
 def _silver(
@@ -97,7 +106,7 @@ def _quarantine(table: pa.Table, judgement: Judgement, origin: Origin) -> pa.Tab
     held = table.filter(pa.array(judgement.rejected)) if len(places) else table.slice(0, 0)
     checks = {
         "reasons": _reason_lists(table, judgement, places),
-        "judged_by": pa.array([origin.judged_by] * len(places), pa.string()),
+        "judged_by": judgement.former_version.take(pa.array(places)).fill_null(origin.judged_by),
         "bronze_key": pa.array([origin.bronze_key] * len(places), pa.string()),
         "bronze_row": pa.array(places + origin.first_row, pa.int64()),
     }

@@ -23,6 +23,19 @@ LOCK = "requirements.txt"
 # boto3 is in the runtime; pg8000 is believed to be in the layer, and costs little to have for sure
 LIBRARIES = ("aws-lambda-powertools", "pg8000", "tenacity")
 SHARED = ("lakehouse", "adapters")
+# What a function needs of other packages. The canary sends as a shop does, with the client of the edge.
+MORE: Mapping[str, tuple[str, ...]] = {
+    "canary": (
+        "grpc_ingest/__init__.py",
+        "grpc_ingest/client",
+        "grpc_ingest/events.py",
+        "grpc_ingest/proto/gen",
+        "grpc_ingest/refusal.py",
+        "grpc_ingest/requests.py",
+        "grpc_ingest/results.py",
+        "grpc_ingest/retry.py",
+    )
+}
 _NATIVE = (".so", ".pyd", ".dll", ".dylib", ".a")
 # Data that functions read: compiled contracts, migrations, trusted roots. Contracts in YAML are for generators.
 _CODE_AND_DATA = (".py", ".json", ".sql", ".pem")
@@ -41,28 +54,30 @@ class Built:
     unpacked_bytes: int
     fresh: bool  # built now, rather than found
 
+    def __str__(self) -> str:
+        state = "built" if self.fresh else "as before"
+        return f"{self.name:16} {self.unpacked_bytes / 1e6:6.1f} MB unpacked  {self.sha256[:16]}  {state}"
+
 
 def build_functions(to: Path = BUILT, root: Path = ROOT) -> list[Built]:
     """Packages of all functions, by name. InputError when what is installed is not what the lock says."""
     to.mkdir(parents=True, exist_ok=True)
     libraries = dict(library_files(root / LOCK))
-    stamps = _read_stamps(to)
+    stamps = read_stamps(to / _STAMP)
     built = []
     for handler in sorted((root / "lambdas").glob("*/handler.py")):
         name = handler.parent.name
         files = {**libraries, **dict(source_files(root, name))}
-        built.append(_build(to / f"{name}.zip", files, stamps.get(name, {})))
-    _write(
-        to / _STAMP,
-        json.dumps({b.name: {"inputs": b.inputs, "sha256": b.sha256} for b in built}, indent=1).encode(),
-    )
+        built.append(build_zip(to / f"{name}.zip", files, stamps.get(name, {})))
+    write_stamps(to / _STAMP, built)
     return built
 
 
 def source_files(root: Path, function: str) -> Iterator[tuple[str, bytes]]:
     """Our own code and data, by path in the package."""
-    for folder in (*SHARED, f"lambdas/{function}"):
-        for file in sorted((root / folder).rglob("*")):
+    for place in (*SHARED, f"lambdas/{function}", *MORE.get(function, ())):
+        start = root / place
+        for file in [start] if start.is_file() else sorted(start.rglob("*")):
             inside = file.relative_to(root)
             if file.suffix in _CODE_AND_DATA and not set(inside.parts) & set(_NOT_SHIPPED):
                 yield inside.as_posix(), file.read_bytes()
@@ -119,7 +134,8 @@ def _distribution_files(found: Distribution) -> Iterator[tuple[str, bytes]]:
             yield str(inside), Path(str(found.locate_file(file))).read_bytes()
 
 
-def _build(path: Path, files: Mapping[str, bytes], stamp: Mapping[str, str]) -> Built:
+def build_zip(path: Path, files: Mapping[str, bytes], stamp: Mapping[str, str]) -> Built:
+    """A zip of these files, unless `stamp` says that it is there."""
     size = sum(len(content) for content in files.values())
     inputs = _hash(files)
     if path.exists() and stamp.get("inputs") == inputs:
@@ -141,17 +157,20 @@ def _hash(files: Mapping[str, bytes]) -> str:
     return total.hexdigest()
 
 
-def _read_stamps(to: Path) -> dict[str, dict[str, str]]:
+def read_stamps(path: Path) -> dict[str, dict[str, str]]:
+    """What was built from what, by name; nothing when nobody knows."""
     try:
-        stamps: dict[str, dict[str, str]] = json.loads((to / _STAMP).read_bytes())
+        stamps: dict[str, dict[str, str]] = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
     return stamps
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_stamps(path: Path, built: Iterable[Built]) -> None:
+    """Whole or not at all."""
+    told = {one.name: {"inputs": one.inputs, "sha256": one.sha256} for one in built}
     temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(content)
+    temporary.write_bytes(json.dumps(told, indent=1).encode())
     temporary.replace(path)
 
 
@@ -167,8 +186,7 @@ def main(arguments: list[str]) -> None:
     except OSError as error:
         raise RuntimeFault(f"assets cannot be written to {to}: {error}") from error
     for one in built:
-        state = "built" if one.fresh else "as before"
-        print(f"{one.name:16} {one.unpacked_bytes / 1e6:6.1f} MB unpacked  {one.sha256[:16]}  {state}")
+        print(one)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from adapters.ledger import Ledger
 from adapters.logs import configure_logs
 from lakehouse.catalog import Entity, load_entities
-from lakehouse.errors import LedgerError
+from lakehouse.errors import BrokerError, LedgerError
+from local.ledger_positions import Broker
+from local.run_state import Running
 from local.settings import WatchSettings
 
 _log = logging.getLogger(__name__)
@@ -27,8 +29,8 @@ class BrokerWatch:
     def __init__(self, consumer: Any, log: str, entities: Mapping[str, Entity]) -> None:
         self._consumer, self._log, self._entities = consumer, log, entities
 
-    def observe(self, ledger: Ledger, at: datetime) -> None:
-        """One round; partitions that never held a record are left out."""
+    def held(self) -> Iterator[tuple[Entity, int, int, int]]:
+        """(entity, partition, first offset, end) of every partition; those that never held a record are left out."""
         metadata = self._consumer.list_topics(timeout=_TIMEOUT_S)
         for entity in self._entities.values():
             topic = metadata.topics.get(entity.topic)
@@ -36,7 +38,34 @@ class BrokerWatch:
                 place = TopicPartition(entity.topic, partition)
                 start, end = self._consumer.get_watermark_offsets(place, timeout=_TIMEOUT_S)
                 if end > 0:
-                    ledger.observe_partition(self._log, entity.topic, partition, entity.name, start, end, at)
+                    yield entity, partition, start, end
+
+    def observe(self, ledger: Ledger, at: datetime) -> None:
+        """One round."""
+        for entity, partition, start, end in self.held():
+            ledger.observe_partition(self._log, entity.topic, partition, entity.name, start, end, at)
+
+
+def ask_broker(running: Running, entities: Mapping[str, Entity]) -> Broker:
+    """What the broker of a running lake holds now. BrokerError when it does not answer."""
+    consumer = _connect(running.broker)
+    try:
+        watch = BrokerWatch(consumer, running.log, entities)
+        held = {(entity.topic, number): (start, end) for entity, number, start, end in watch.held()}
+    except KafkaException as error:
+        raise BrokerError(
+            f"The broker at {running.broker} does not answer: {error}. See `nexus status`"
+        ) from error
+    finally:
+        consumer.close()
+    return Broker(running.log, held)
+
+
+def _connect(broker: str) -> Any:
+    return Consumer(
+        {"bootstrap.servers": broker, "group.id": "nexus-broker-watch", "enable.auto.commit": False},
+        logger=logging.getLogger("librdkafka"),
+    )
 
 
 def main() -> int:
@@ -46,10 +75,7 @@ def main() -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    consumer = Consumer(
-        {"bootstrap.servers": settings.broker, "group.id": "nexus-broker-watch", "enable.auto.commit": False},
-        logger=logging.getLogger("librdkafka"),
-    )
+    consumer = _connect(settings.broker)
     ledger = Ledger.connect(settings.ledger_url)
     watch = BrokerWatch(consumer, settings.log, load_entities())
     while True:

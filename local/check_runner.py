@@ -13,17 +13,21 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from types import FrameType
 from typing import Any
 
 import boto3
 
+from adapters.ledger import Ledger
 from adapters.logs import configure_logs
-from adapters.objects import STORE_ERRORS
+from adapters.objects import STORE_ERRORS, ObjectStore
+from lakehouse.catalog import load_entities
 from lakehouse.errors import NexusError
 from lambdas.check_rows import handler as check_rows
 from lambdas.check_rows.settings import Settings as CheckSettings
 from lambdas.sweep_bronze import handler as sweep_bronze
+from local.closing import recall_closed_logs
 from local.lake_store import write_whole
 from local.settings import CheckRunnerSettings
 
@@ -130,6 +134,14 @@ def sqs_record(message: Message) -> dict[str, Any]:
     }
 
 
+def _recall() -> list[str]:
+    """Takes over what the lake says of closed logs, for a ledger that was restored from a backup; those logs."""
+    settings = CheckSettings.from_process()
+    store = ObjectStore.connect(settings.endpoint, settings.region)
+    with Ledger.connect(settings.ledger_url).connection as connection:
+        return recall_closed_logs(Ledger(connection), store, settings.buckets.bronze, load_entities())
+
+
 def main() -> int:
     """Exit code 0 after a signal, 1 when a setting is missing."""
     configure_logs("check_runner")
@@ -141,8 +153,18 @@ def main() -> int:
         _log.error("%s", error)
         return 1
 
+    recall = cache(_recall)  # once: nobody else closes logs while this one runs
+
     def sweep(minimum_age: timedelta) -> None:
-        handler = sweep_bronze.build_handler(lambda: lambda: sweeper.sweep(minimum_age))
+        try:
+            recall()
+        except (NexusError, *STORE_ERRORS) as error:
+            _log.error("closed logs could not be compared with the ledger and will be again: %s", error)
+        # of all ages means: nothing runs yet, and the lake may be one that this ledger has not seen the most of
+        everything = not minimum_age
+        handler = sweep_bronze.build_handler(
+            lambda: lambda: sweeper.sweep(minimum_age, everything=everything)
+        )
         handler({}, LocalContext("sweep_bronze"))
 
     for handler in (check_rows, sweep_bronze):

@@ -1,20 +1,31 @@
 """Closes logs whose embedded broker is gone: what was acknowledged and never landed is named, not forgotten."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Protocol
 
 from adapters.ledger import Ledger, reports
-from adapters.objects import ObjectStore
+from adapters.objects import ObjectStore, Stored
 from lakehouse.balance import VoidRange
 from lakehouse.bronze import BronzeMetadata
 from lakehouse.catalog import Entity
-from lakehouse.paths import closed_log_key
+from lakehouse.closed_log import ClosedLog
+from lakehouse.paths import CLOSED_LOGS, closed_log_key
 
 EMBEDDED = "emb-"
 BROKER_LOST = "broker lost"
 
 Marks = Mapping[tuple[str, int], int]
+
+
+class Store(Protocol):
+    """The part of `adapters.objects.ObjectStore` that recalling closed logs needs."""
+
+    def get(self, bucket: str, key: str, etag: str | None = None) -> bytes:
+        """ObjectGone when there is none."""
+
+    def keys(self, bucket: str, prefix: str, start_after: str = "") -> Iterator[Stored]:
+        """In key order."""
 
 
 def lost_logs(ledger: Ledger, current: str) -> set[str]:
@@ -47,15 +58,36 @@ def close_lost_log(
         for low, high in p.open_ranges
         for first, end in without(low, high, safe.get((p.topic, p.partition), []))
     ]
-    note = {
-        "log": log,
-        "closed_at": at.isoformat(),
-        "acknowledged": [[*place, end] for place, end in sorted(acknowledged.items())],
-        "lost": [[v.topic, v.partition, v.first, v.end, v.reason] for v in lost],
-    }
-    store.put_new(bucket, closed_log_key(log), json.dumps(note, indent=1).encode())
-    reports.close_log(ledger, log, lost, dict(acknowledged), at)
+    ends = {(p.topic, p.partition): p.end for p in reports.positions(ledger) if p.log == log}
+    note = ClosedLog(log, at, ends, tuple(lost))
+    store.put_new(bucket, closed_log_key(log), note.to_text().encode())
+    reports.close_log(ledger, log, lost, ends, at)
     return lost
+
+
+def recall_closed_logs(
+    ledger: Ledger, store: Store, bucket: str, entities: Mapping[str, Entity]
+) -> list[str]:
+    """Closes in the ledger what the lake says is closed; those logs. Idempotent.
+
+    For a ledger that was restored from a backup, or rebuilt: it may know nothing of a loss that the lake has named.
+    """
+    topics, recalled = {entity.topic: entity.name for entity in entities.values()}, []
+    closed = reports.closed_logs(ledger)
+    for stored in store.keys(bucket, CLOSED_LOGS):
+        note = ClosedLog.from_text(store.get(bucket, stored.key))
+        if note.log in closed:
+            continue
+        places = {*note.ends, *((v.topic, v.partition) for v in note.lost)}
+        for topic, partition in sorted(places):
+            end = note.ends.get((topic, partition), 0)
+            if topic in topics:
+                ledger.observe_partition(note.log, topic, partition, topics[topic], 0, end, note.closed_at)
+        known = {place: end for place, end in note.ends.items() if place[0] in topics}
+        lost = [void for void in note.lost if void.topic in topics]
+        reports.close_log(ledger, note.log, lost, known, note.closed_at)
+        recalled.append(note.log)
+    return recalled
 
 
 def _landed(

@@ -165,11 +165,14 @@ def _load_files(lake: Lake, store: ObjectStore, feed: Feed, stages: Stages) -> d
 
 
 def _await_checked(ledger: Ledger, ends: drain.Ends, lake: Lake, stages: Stages) -> None:
-    awaited = drain.missing_rows(ledger, ends)
-    task = stages.task("Landing and checking", awaited)
-    drain.wait_until_checked(
-        ledger, ends, lake.run / "logs", lambda missing: task.at(max(awaited, missing) - missing)
-    )
+    task, awaited = stages.task("Landing and checking"), 0
+
+    def tell(missing: int) -> None:
+        nonlocal awaited
+        awaited = max(awaited, missing)
+        task.at(awaited - missing, awaited)
+
+    drain.wait_until_checked(ledger, ends, lake.run / "logs", tell)
 
 
 def _require_delivered(receipts: Receipts) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from adapters.ledger import Ledger, reports
-from lakehouse.errors import RuntimeFault
+from lakehouse.errors import LedgerError, RuntimeFault
 from lakehouse.identity import Position
 
 # (log, topic, partition) → end: the offsets below it are awaited.
@@ -31,20 +31,31 @@ def missing_rows(ledger: Ledger, ends: Ends) -> int:
 
 
 def wait_until_checked(ledger: Ledger, ends: Ends, logs: Path, on_missing: Callable[[int], None]) -> None:
-    """Returns when nothing is missing; RuntimeFault when nothing moves any more."""
+    """Returns when nothing is missing; RuntimeFault when nothing moves any more.
+
+    A ledger that is away is waited for like one in which nothing moves: its PostgreSQL may just be started again.
+    """
     least, moved_at = None, time.monotonic()
-    while (missing := missing_rows(ledger, ends)) > 0:
+    while True:
+        late = time.monotonic() - moved_at > _STANDSTILL_S
+        try:
+            missing = missing_rows(ledger, ends)
+        except LedgerError:
+            if late:
+                raise
+            time.sleep(_POLL_S)
+            continue
         on_missing(missing)
-        now = time.monotonic()
+        if missing == 0:
+            return
         if least is None or missing < least:
-            least, moved_at = missing, now
-        elif now - moved_at > _STANDSTILL_S:
+            least, moved_at = missing, time.monotonic()
+        elif late:
             raise RuntimeFault(
                 f"{missing:,} acknowledged rows are not checked and nothing has moved for {_STANDSTILL_S:.0f} s. "
                 f"Look at the logs in {logs}; they are not lost: `nexus up` goes on where it stopped."
             )
         time.sleep(_POLL_S)
-    on_missing(0)
 
 
 def end_behind(position: Position) -> tuple[tuple[str, str, int], int]:

@@ -11,40 +11,22 @@ per lake (`lock`). What a crash leaves behind is settled here:
 """
 
 import fcntl
-import hashlib
 import itertools
 import json
 import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lakehouse.errors import LakeError, RuntimeFault
+from local.lake_pairs import Misfit, StoredObject, files_below, md5_of, read_bucket
 
 log = logging.getLogger(__name__)
 
 MAX_KEY_BYTES = 1024  # S3's own limit
 MAX_SEGMENT_BYTES = 250  # 255 is the limit of common file systems; the sidecar adds ".json"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """One object as its sidecar tells it. `etag` has no quotes; `last_modified` is ISO 8601 in UTC.
-
-    `size` and `mtime_ns` tell which of two versions the file is; `md5` decides when the folder was copied.
-    """
-
-    bucket: str
-    key: str
-    etag: str
-    size: int
-    mtime_ns: int
-    md5: str
-    last_modified: str
-    metadata: Mapping[str, str]
 
 
 class LakeFiles:
@@ -127,7 +109,7 @@ class LakeFiles:
         path, sidecar = self.path(bucket, key), self._sidecar(bucket, key)
         if before is None and os.path.lexists(path):
             raise LakeError(_in_the_way(path))
-        md5 = etag if re.fullmatch(r"[0-9a-f]{32}", etag) else _md5(value)
+        md5 = etag if re.fullmatch(r"[0-9a-f]{32}", etag) else md5_of(value)
         data_temp = self._write_temp(value)
         try:
             mtime_ns = data_temp.stat().st_mtime_ns
@@ -163,20 +145,13 @@ class LakeFiles:
     def load(self, bucket: str) -> Iterator[StoredObject]:
         """Every object of a bucket, in no order. Settles what a crash left and says so in the log."""
         (self._meta / bucket).mkdir(exist_ok=True)
-        known = set()
-        for sidecar in _files(self._meta / bucket):
-            key = str(sidecar.relative_to(self._meta / bucket)).removesuffix(".json")
-            stored = _settle(sidecar, bucket, key, self._lake / bucket / key)
-            if stored is not None:
-                known.add(self._lake / bucket / key)
+        for found in read_bucket(self.root, bucket):
+            if stored := _told(found):
                 yield stored
-        for path in _files(self._lake / bucket):
-            if path not in known:
-                log.error("%s has no sidecar: it is not an object of the lake and will not be served", path)
 
     def clear_temp(self) -> None:
         """Remove half-written files of a process that was killed."""
-        for leftover in _files(self._temp):
+        for leftover in files_below(self._temp):
             leftover.unlink()
 
     def _sidecar(self, bucket: str, key: str) -> Path:
@@ -203,40 +178,16 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
-def _settle(sidecar: Path, bucket: str, key: str, path: Path) -> StoredObject | None:
-    """The object that a sidecar and the bytes beside it make together, if any."""
-    try:
-        entry = json.loads(sidecar.read_bytes())
-        versions = [
-            StoredObject(**version) for version in (entry["object"], entry["before"]) if version is not None
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        log.error("%s cannot be read (%s): its object will not be served", sidecar, error)
-        return None
-    if (versions[0].bucket, versions[0].key) != (bucket, key):
-        log.error("%s belongs to %s/%s: it will not be served", sidecar, versions[0].bucket, versions[0].key)
-        return None
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        log.warning(
-            "%s has no bytes beside it: an upload or delete was cut off, or %s was removed by hand; forgotten",
-            sidecar,
-            path,
-        )
-        sidecar.unlink()
-        return None
-    fitting = [v for v in versions if v.size == status.st_size]
-    exact = [v for v in fitting if v.mtime_ns == status.st_mtime_ns]
-    if len(exact) != 1:  # the folder was copied, or both versions were written in one tick of the clock
-        digest = _md5(path.read_bytes()) if fitting else ""
-        exact = [replace(v, mtime_ns=status.st_mtime_ns) for v in fitting if v.md5 == digest]
-    if not exact:
-        log.error("%s is not what was stored under that key: it will not be served", path)
-        return None
-    if exact[0].etag != versions[0].etag:
-        log.warning("%s: an overwrite was cut off before it counted; the object before it stands", path)
-    return exact[0]
+def _told(found: StoredObject | Misfit) -> StoredObject | None:
+    """The object, or a line in the log; what a cut off write left is removed."""
+    if isinstance(found, StoredObject):
+        return found
+    if found.what == "cut off":
+        log.warning("%s; forgotten", found.text)
+        found.path.unlink()
+    else:
+        log.error("%s", found.text)
+    return None
 
 
 def _sidecar_text(stored: StoredObject, before: StoredObject | None) -> bytes:
@@ -261,12 +212,6 @@ def _prune(folder: Path, bucket_folder: Path) -> None:
         folder = folder.parent
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for where, _, names in os.walk(folder):
-        for name in names:
-            yield Path(where, name)
-
-
 def _in_the_way(path: Path) -> str:
     return (
         f"{path} cannot be written: a file or folder that is not this object stands in the way; move it away"
@@ -278,10 +223,6 @@ def _unlink_quietly(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         log.warning("%s is left behind: %s", path, error)
-
-
-def _md5(value: bytes) -> str:
-    return hashlib.md5(value, usedforsecurity=False).hexdigest()
 
 
 def _utf8(text: str) -> bytes:

@@ -24,14 +24,40 @@ def open_ledger(lake: Lake, url: str = "") -> Iterator[Ledger]:
             yield Ledger(connection)
         return
     if not (lake.root / "pg").exists():
+        if (lake.bucket(lake.buckets.bronze)).is_dir():
+            raise InputError(
+                f"The lake in {lake.root} has lost its ledger. Make it anew from the lake: `nexus ledger rebuild`."
+            )
         raise InputError(f"The lake in {lake.root} has no ledger yet. Start it with `nexus up`.")
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    with LakeLock.take(lake.root, "reading the ledger", since):
-        server = start_postgres(lake.root / "pg", lake.run / "logs")
-        try:
-            with Ledger.connect(server.url).connection as connection:
-                ledger = Ledger(connection)
-                ledger.migrate()
+    with _locked(lake, "reading the ledger"), _own_postgres(lake) as ledger:
+        ledger.migrate()
+        yield ledger
+
+
+@contextmanager
+def open_idle_ledger(lake: Lake, url: str = "") -> Iterator[Ledger]:
+    """The ledger at `url`, or the lake's own, made when there is none; nothing of the lake may run meanwhile."""
+    if not lake.objects.is_dir():
+        raise InputError(f"There is no lake in {lake.root}: give the folder of one with --lake.")
+    (lake.run / "logs").mkdir(parents=True, exist_ok=True)
+    with _locked(lake, "rebuilding the ledger"):
+        if url:
+            with Ledger.connect(url).connection as connection:
+                yield Ledger(connection)
+        else:
+            with _own_postgres(lake) as ledger:
                 yield ledger
-        finally:
-            stop_postgres(server.child)
+
+
+def _locked(lake: Lake, command: str) -> LakeLock:
+    return LakeLock.take(lake.root, command, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+@contextmanager
+def _own_postgres(lake: Lake) -> Iterator[Ledger]:
+    server = start_postgres(lake.root / "pg", lake.run / "logs")
+    try:
+        with Ledger.connect(server.url).connection as connection:
+            yield Ledger(connection)
+    finally:
+        stop_postgres(server.child)

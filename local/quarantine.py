@@ -18,12 +18,16 @@ _OURS = {f.name for f in (*ENVELOPE_FIELDS, *POSITION_FIELDS, *TAIL_FIELDS, *CHE
 
 @dataclass(frozen=True)
 class ReasonCount:
-    """How many rows of an entity break a rule; a row that breaks two counts in both."""
+    """How many rows of an entity break a rule; a row that breaks two counts in both.
+
+    `events`: how many different events these are; one that was sent again stands at two positions.
+    """
 
     entity: str
     rule: str
     message: str
     rows: int
+    events: int
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ def count_reasons(lake: Lake, ledger: Ledger) -> list[ReasonCount]:
     with duckdb.connect() as db:
         for entity, files in _files(lake, ledger).items():
             rows = db.execute(
-                f"""select r.rule, any_value(r.message), count(*) from
-                     (select unnest(reasons) r from {OBJECT_ROWS})
+                f"""select r.rule, any_value(r.message), count(*), count(distinct event_id) from
+                     (select unnest(reasons) r, event_id from {OBJECT_ROWS})
                    group by 1""",
                 [files],
             ).fetchall()
@@ -71,19 +75,6 @@ def held_rows(
             if entity in (None, name):
                 found += _read(db, name, files, rule, log, limit - len(found))
     return found
-
-
-def distinct_rows(lake: Lake, ledger: Ledger) -> int:
-    """Distinct quarantined events: a resent one stands at two positions and counts once."""
-    with duckdb.connect() as db:
-        files = _files(lake, ledger)
-        return sum(
-            db.execute(
-                f"select count(distinct event_id) from {OBJECT_ROWS}",
-                [f],
-            ).fetchall()[0][0]
-            for f in files.values()
-        )
 
 
 def _read(

@@ -147,7 +147,12 @@ def _example(row: HeldRow, rule: str) -> ExampleRow:
 
 
 def _warned(ledger: Ledger, entities: Mapping[str, Entity]) -> list[Warned]:
-    texts = {(e.name, rule.id): rule.text for e in entities.values() for rule in e.rules}
+    texts = {
+        (e.name, rule.id): rule.text
+        for e in entities.values()
+        for version in e.versions
+        for rule in version.rules
+    }
     return [
         Warned(entity, rule, texts.get((entity, rule), rule), rows)
         for entity, severity, rule, rows in reports.rows_by_rule(ledger)

@@ -23,6 +23,8 @@ class Settings:
     log: str = ""
     ledger: str = ""
     check_processes: int = 1
+    region: str = REGION
+    endpoint: str | None = None
 
     @classmethod
     def from_process(cls) -> Self:
@@ -31,7 +33,10 @@ class Settings:
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Self:
-        """Reads NEXUS_LAKE, NEXUS_BUCKET_PREFIX, NEXUS_BROKER, NEXUS_LOG, NEXUS_LEDGER_URL, NEXUS_CHECK_PROCESSES."""
+        """Reads NEXUS_LAKE, NEXUS_BUCKET_PREFIX, NEXUS_BROKER, NEXUS_LOG, NEXUS_LEDGER_URL, NEXUS_CHECK_PROCESSES.
+
+        And AWS_REGION, AWS_ENDPOINT_URL, which only commands with `--s3` use.
+        """
         processes = environment.get("NEXUS_CHECK_PROCESSES", "1")
         if not processes.isdecimal() or not 1 <= int(processes) <= 64:
             raise SettingsError(f"NEXUS_CHECK_PROCESSES is {processes!r}: give a number from 1 to 64")
@@ -42,6 +47,8 @@ class Settings:
             log=environment.get("NEXUS_LOG", ""),
             ledger=environment.get("NEXUS_LEDGER_URL", ""),
             check_processes=int(processes),
+            region=environment.get("AWS_REGION", REGION),
+            endpoint=environment.get("AWS_ENDPOINT_URL") or None,
         )
 
 

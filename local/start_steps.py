@@ -23,7 +23,8 @@ def prepare_aws(site: Site) -> str:
         url = aws_setup.prepare_aws(site.aws_url, options.bucket_prefix, region=options.region)
         registry = SchemaRegistry.connect(site.aws_url, options.region, options.registry)
         for entity in load_entities().values():
-            registry.register(entity)
+            for version in entity.versions:
+                registry.register(version)
     except STORE_ERRORS as error:
         raise RuntimeFault(
             f"The object store at {site.aws_url} does not answer as it should: {error}"

@@ -7,12 +7,13 @@ place is what AWS's own resource schemas say.
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import boto3
 
 from lakehouse.errors import NexusError
+from local.account import deployed, in_words, require_account
 from local.templates import Template, read_settings, read_templates
 from stacks.naming import Names
 from stacks.settings import ENVIRONMENTS
@@ -33,20 +34,42 @@ STATEFUL = frozenset(
         "AWS::SQS::Queue",
     }
 )
-CreateOnly = Callable[
-    [str], frozenset[str]
-]  # of a resource type: paths such as BrokerNodeGroupInfo/ClientSubnets
+# Of a resource type: paths such as BrokerNodeGroupInfo/ClientSubnets.
+CreateOnly = Callable[[str], frozenset[str]]
 
 
 def losses(
-    deployed: Mapping[str, Template], wanted: Mapping[str, Template], create_only: CreateOnly
+    before: Mapping[str, Template], wanted: Mapping[str, Template], create_only: CreateOnly
 ) -> list[str]:
-    """One line for each thing that a deployment of `wanted` over `deployed` would replace or drop, by stack."""
-    return [
+    """One line for each thing that a deployment of `wanted` over `before` would replace or drop, by stack.
+
+    An output that a deployed stack reads is such a thing: a stack that rolls back reads it again.
+    """
+    nothing: Template = {"Resources": {}}
+    found = [
         f"{stack}: {line}"
-        for stack, old in deployed.items()
-        for line in _losses(old, wanted.get(stack, {"Resources": {}}), create_only)
+        for stack, old in before.items()
+        for line in _losses(old, wanted.get(stack, nothing), create_only)
     ]
+    for reader, old in before.items():
+        for stack, output in sorted(set(outputs_read(old))):
+            giver = stack.rpartition("-")[2]
+            if giver in before and output not in wanted.get(giver, nothing).get("Outputs", {}):
+                found.append(f"{giver}: output {output} would be dropped, and {reader} reads it")
+    return found
+
+
+def outputs_read(part: Any) -> Iterator[tuple[str, str]]:
+    """Stack and output of every reference to another stack."""
+    if isinstance(part, Mapping):
+        for key, inner in part.items():
+            if key == "Fn::GetStackOutput":
+                yield inner["StackName"], inner["OutputName"]
+            else:
+                yield from outputs_read(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from outputs_read(inner)
 
 
 def _losses(old: Template, new: Template, create_only: CreateOnly) -> Iterator[str]:
@@ -86,16 +109,11 @@ def by_schema(region: str) -> CreateOnly:
     return create_only
 
 
-def read_deployed(cloudformation: Any, names: Names, stacks: list[str]) -> dict[str, Template]:
+def read_deployed(cloudformation: Any, names: Names, stacks: Sequence[str]) -> dict[str, Template]:
     """Templates that CloudFormation holds, of those stacks that are deployed at all."""
     found = {}
-    for stack in stacks:
-        try:
-            answer = cloudformation.get_template(StackName=names.stack(stack), TemplateStage="Original")
-        except cloudformation.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationError":  # its word for a stack that is not there
-                raise
-            continue
+    for stack in deployed(cloudformation, names, stacks):
+        answer = cloudformation.get_template(StackName=names.stack(stack), TemplateStage="Original")
         body = answer["TemplateBody"]
         found[stack] = json.loads(body) if isinstance(body, str) else body
     return found
@@ -109,17 +127,20 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = read_settings(given.environment)
         wanted = read_templates(given.environment)
+        names = Names(settings.environment, settings.bucket_prefix)
+        with in_words():
+            require_account(boto3.client("sts", region_name=settings.region), settings)
+            client = boto3.client("cloudformation", region_name=settings.region)
+            before = read_deployed(client, names, list(wanted))
     except NexusError as error:
         sys.stderr.write(f"{error}\n")
         return 3
-    names = Names(settings.environment, settings.bucket_prefix)
-    client = boto3.client("cloudformation", region_name=settings.region)
-    found = losses(read_deployed(client, names, list(wanted)), wanted, by_schema(settings.region))
+    found = losses(before, wanted, by_schema(settings.region))
     if found:
         sys.stderr.write(
             "\n".join(found)
-            + "\nStopped: these hold state. Undo the change, or move the data first and say so in "
-            "docs/decisions.\n"
+            + "\nStopped: these hold state, or a stack that is deployed reads them. Undo the change, or move "
+            "the data first and say so in docs/decisions.\n"
         )
         return 1
     sys.stdout.write("nothing that holds state would be replaced or dropped\n")

@@ -4,15 +4,17 @@ import argparse
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import boto3
 
 from lakehouse.errors import InputError, NexusError, RuntimeFault
+from local.account import deployed, holds_state, in_words, require_account
 from local.sleep import snapshots_asleep
-from local.templates import read_settings, read_templates
+from local.templates import Template, read_settings, read_templates
 from stacks.naming import EXTRA_BUCKETS, Names
 from stacks.settings import ENVIRONMENTS, Settings
 
@@ -23,14 +25,16 @@ _BATCH = 1000  # the most that S3 deletes in one request
 class Hands:
     """What acts: AWS's clients, the CDK command line, and where to tell of it."""
 
+    sts: Any
     s3: Any
     rds: Any
+    cloudformation: Any
     cdk: Callable[[Sequence[str]], None]
     say: Callable[[str], None]
 
 
-def destroy_all(settings: Settings, stacks: Sequence[str], confirmed: str, hands: Hands) -> None:
-    """`stacks` in the order in which they are deployed. May be run again after a failure.
+def destroy_all(settings: Settings, templates: Mapping[str, Template], confirmed: str, hands: Hands) -> None:
+    """`templates` in the order of their deployment. May be run again after a failure, and while it is asleep.
 
     InputError unless the environment may be destroyed and its name was typed twice.
     """
@@ -39,20 +43,22 @@ def destroy_all(settings: Settings, stacks: Sequence[str], confirmed: str, hands
         raise InputError(f"{environment} is not destroyed: its removal is {settings.removal} in cdk.json")
     if confirmed != environment:
         raise InputError(f"this deletes all data of {environment}: say so by CONFIRM={environment}")
+    require_account(hands.sts, settings)
     switches = ["-c", f"env={environment}", "-c", f"destroy={environment}"]
     names = Names(environment, settings.bucket_prefix)
-    titles = [name.capitalize() for name in stacks]
-    # first so that CloudFormation's own copies of the templates, and the buckets' policies, say that all may go
-    hands.cdk(["deploy", "--exclusively", "--require-approval", "never", *switches, *titles])
-    hands.cdk(
-        ["destroy", "--exclusively", "--force", *switches, *(t for t in reversed(titles) if t != "Storage")]
-    )
+    there = deployed(hands.cloudformation, names, list(templates))
+    # first, so that CloudFormation's own copies of the templates, and the buckets' policies, say that all may go
+    if stateful := [name.capitalize() for name in there if holds_state(templates[name])]:
+        hands.cdk(["deploy", "--exclusively", "--require-approval", "never", *switches, *stateful])
+    if going := [name.capitalize() for name in reversed(there) if name != "storage"]:
+        hands.cdk(["destroy", "--exclusively", "--force", *switches, *going])
     for bucket in buckets(names):
         hands.say(f"{bucket}: {empty(hands.s3, bucket):,} object versions deleted")
-    hands.cdk(["destroy", "--exclusively", "--force", *switches, "Storage"])
+    if "storage" in there:
+        hands.cdk(["destroy", "--exclusively", "--force", *switches, "Storage"])
     for snapshot in snapshots_asleep(hands.rds, names):
-        hands.rds.delete_db_snapshot(DBSnapshotIdentifier=snapshot)
-        hands.say(f"{snapshot} deleted")
+        hands.rds.delete_db_snapshot(DBSnapshotIdentifier=snapshot["DBSnapshotIdentifier"])
+        hands.say(f"{snapshot['DBSnapshotIdentifier']} deleted")
     hands.say(
         "Destroyed. Keys wait for their end for as long as AWS makes them; until then they cost nothing."
     )
@@ -113,14 +119,22 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         settings = read_settings(given.environment)
+        templates = read_templates(given.environment)
         command = shlex.split(given.cdk)
-        hands = Hands(
-            s3=boto3.client("s3", region_name=settings.region),
-            rds=boto3.client("rds", region_name=settings.region),
-            cdk=lambda more: _run([*command, *more]),
-            say=lambda text: print(text, flush=True),
-        )
-        destroy_all(settings, list(read_templates(given.environment)), given.confirm, hands)
+        with in_words():
+            sts, s3, rds, cloudformation = (
+                boto3.client(service, region_name=settings.region)
+                for service in ("sts", "s3", "rds", "cloudformation")
+            )
+            hands = Hands(
+                sts,
+                s3,
+                rds,
+                cloudformation,
+                cdk=lambda more: _run([*command, *more]),
+                say=partial(print, flush=True),
+            )
+            destroy_all(settings, templates, given.confirm, hands)
     except NexusError as error:
         sys.stderr.write(f"{error}\n")
         return 3

@@ -17,7 +17,8 @@ from moto.s3.responses import S3Response
 from moto.s3.utils import CaseInsensitiveDict, _VersionedKeyStore, metadata_from_headers
 
 from lakehouse.errors import LakeError
-from local.lake_store import LakeFiles, StoredObject
+from local.lake_pairs import StoredObject
+from local.lake_store import LakeFiles
 from local.moto_hooks import Hook, Original
 
 log = logging.getLogger(__name__)

@@ -46,7 +46,7 @@ def add_balancer(
         port=GRPC_HOST,
         protocol=elb.Protocol.TCP,  # TLS ends at the balancer
         targets=[hosts],
-        preserve_client_ip=False,  # a host may be its own client: the canary goes through the balancer
+        preserve_client_ip=False,  # to a host the balancer is the peer, whose security group it lets in
         deregistration_delay=DRAIN,
         health_check=elb.HealthCheck(
             protocol=elb.Protocol.HTTP,

@@ -22,6 +22,7 @@ from stacks.settings import Settings
 
 DATABASE = "ledger"
 OWNER = "nexus_owner"
+_CONNECTION = "LedgerConnectionId"
 
 
 class DatabaseStack(NexusStack):
@@ -40,6 +41,7 @@ class DatabaseStack(NexusStack):
         self.proxy = self._add_proxy() if settings.database.proxy else None
         self._add_migration(assets)
         self.add_output("LedgerHost", self._host(), "Address of the ledger inside the network")
+        self.add_output(_CONNECTION, self._connection_id(), "What IAM calls the thing that users sign in to")
         self.add_output(
             "LedgerOwnerSecretArn",
             self._owner_secret(),
@@ -51,8 +53,12 @@ class DatabaseStack(NexusStack):
         return f"postgresql://{known(user)}@{self._host()}:{POSTGRES}/{DATABASE}?sslmode=verify-full&auth=iam"
 
     def may_connect(self, user: str) -> iam.PolicyStatement:
-        """To sign in as that user, and no other."""
-        return self._signs_in(self._connection_id(), [known(user)])
+        """For roles of other stacks: to sign in as that user, and no other.
+
+        They read an output: CloudFormation takes no reference apart that points to another stack.
+        """
+        connection_id = Fn.get_stack_output(self.stack_name, _CONNECTION, self.settings.region)
+        return self._signs_in(connection_id, [known(user)])
 
     def _signs_in(self, connection_id: str, users: list[str]) -> iam.PolicyStatement:
         place = f"arn:aws:rds-db:{self.settings.region}:{self.settings.account}:dbuser:{connection_id}"

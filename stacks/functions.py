@@ -46,6 +46,7 @@ class FunctionSpec:
     why_so_wide: str = ""  # of resources with a wildcard that are no S3 objects
     place: Place | None = None
     pandas: bool = True  # the managed layer with pyarrow: what imports `lakehouse.bronze` needs it
+    layers: Sequence[lambda_.ILayerVersion] = ()  # of ours, beside the managed one
     most_at_once: int | None = None
 
 
@@ -63,7 +64,7 @@ def add_function(stack: NexusStack, id_: str, spec: FunctionSpec, assets: Assets
         architecture=lambda_.Architecture.ARM_64,
         handler=f"lambdas.{spec.package}.handler.lambda_handler",
         code=assets.function(spec.package),
-        layers=[_pandas_layer(stack, id_)] if spec.pandas else [],
+        layers=[*([_pandas_layer(stack, id_)] if spec.pandas else []), *spec.layers],
         role=role.without_policy_updates(),
         log_group=log_group,
         timeout=spec.timeout,

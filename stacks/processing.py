@@ -30,7 +30,7 @@ _BATCH = 5
 _HIDDEN = Duration.minutes(30)
 # The function gives an object up after three failed attempts, and needs two receives more to say so.
 _RECEIVES = 5
-_SWEEP = Duration.minutes(15)  # it lists the whole of Bronze; no function runs longer
+_SWEEP = Duration.minutes(15)  # over an empty ledger it lists the whole of Bronze; no function runs longer
 
 
 class ProcessingStack(NexusStack):
@@ -160,7 +160,9 @@ class ProcessingStack(NexusStack):
                 *self._storage.may_delete("silver"),
                 *self._storage.may_delete("quarantine"),
                 self._database.may_connect("sweep_bronze"),
-                statement("AnnounceAgain", ["sqs:SendMessage"], [self.queue.queue_arn]),
+                statement(
+                    "AnnounceAgain", ["sqs:GetQueueAttributes", "sqs:SendMessage"], [self.queue.queue_arn]
+                ),
             ],
             place=self._place,
         )

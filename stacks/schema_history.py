@@ -72,6 +72,6 @@ def _order(version: str) -> tuple[int, ...]:
 if __name__ == "__main__":
     try:
         for path in publish(load_entities().values()):
-            print(path)
+            print(f"wrote {path.relative_to(FOLDER.parents[1])}")
     except NexusError as error:
         sys.exit(str(error))

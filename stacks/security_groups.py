@@ -21,6 +21,7 @@ HTTPS = 443
 
 _MEANINGS = {
     "functions": "Lambda functions that reach the ledger",
+    "canary": "The canary, a client of the balancer",
     "database": "PostgreSQL of the ledger",
     "proxy": "RDS Proxy in front of the ledger",
     "kafka": "Kafka brokers",
@@ -38,6 +39,7 @@ class SecurityGroups:
     """One group per kind of thing. None of them is open to the internet."""
 
     functions: ec2.SecurityGroup
+    canary: ec2.SecurityGroup
     database: ec2.SecurityGroup
     proxy: ec2.SecurityGroup
     kafka: ec2.SecurityGroup
@@ -67,7 +69,9 @@ class SecurityGroups:
         _let(self.airflow, self.proxy, POSTGRES, "DAGs claim Silver objects through the proxy")
         _let(self.ingest_balancer, self.ingest_hosts, GRPC_HOST, "Events from the balancer")
         _let(self.ingest_balancer, self.ingest_hosts, HEALTH, "Health checks of the balancer")
-        _let(self.ingest_hosts, self.ingest_balancer, GRPC_LISTENER, "The canary sends as clients do")
+        _let(self.canary, self.ingest_balancer, GRPC_LISTENER, "The canary sends as clients do")
+        _let(self.canary, self.database, POSTGRES, "The canary follows its events by the ledger")
+        _let(self.canary, self.proxy, POSTGRES, "The canary asks the ledger through the proxy")
         for client, why in (
             (self.ingest_hosts, "gRPC hosts produce"),
             (self.writer_hosts, "The writer consumes"),
@@ -86,7 +90,14 @@ class SecurityGroups:
             )
 
     def _clients_of_aws(self) -> tuple[ec2.SecurityGroup, ...]:
-        return (self.functions, self.ingest_hosts, self.writer_hosts, self.connect, self.airflow)
+        return (
+            self.functions,
+            self.canary,
+            self.ingest_hosts,
+            self.writer_hosts,
+            self.connect,
+            self.airflow,
+        )
 
 
 def _group(stack: NexusStack, vpc: ec2.Vpc, name: str) -> ec2.SecurityGroup:

@@ -93,6 +93,10 @@ class IngestSettings:
     certificate_id: str = text(
         r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "the id of the listener's certificate in ACM"
     )
+    domain: str = text(
+        r"([a-z0-9-]+\.)+[a-z]{2,}",
+        "the name in that certificate, which clients use, such as ingest.example.com",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,13 +36,26 @@ def judge_row(entity: Entity, row: Row) -> RowVerdict:
     values = {f.name: _silver_value(f, row.get(f.name)) for f in entity.fields}
     reasons = [(rule, column, _text(row[column]), text) for rule, column, text in _envelope(entity, row)]
     warnings = []
-    for rule in entity.rules:
+    for rule in _rules_for(entity, row):
         if _concerns(entity, rule, row) and not _holds(entity, rule, row):
             if rule.severity == "warn":
                 warnings.append(rule.id)
             else:
                 reasons.append((rule.id, rule.column, _text(row.get(rule.column)), rule.text))
     return RowVerdict(reasons, warnings, values)
+
+
+def _rules_for(entity: Entity, row: Row) -> list[Rule]:
+    """Those of the row's own version (the newest's for an unknown one), in the order in which the newest versions
+    have them.
+    """
+    own = {version.version: version.rules for version in entity.versions}.get(
+        row["contract_version"], entity.rules
+    )
+    ordered: list[Rule] = []
+    for version in reversed(entity.versions):
+        ordered += [rule for rule in version.rules if rule not in ordered]
+    return [rule for rule in ordered if rule in own]
 
 
 def _envelope(entity: Entity, row: Row) -> list[tuple[str, str, str]]:
@@ -67,7 +80,7 @@ def _envelope(entity: Entity, row: Row) -> list[tuple[str, str, str]]:
     if occurred is not None and occurred > broker * 1000 + _DAY_US:
         text = "The event claims to have occurred more than 24 hours after it arrived."
         broken("occurred_at_not_in_future", "occurred_at", text)
-    if row["contract_version"] != entity.version:
+    if row["contract_version"] not in [version.version for version in entity.versions]:
         text = "The event was written with a contract version that is not known here."
         broken("contract_version_known", "contract_version", text)
     return found

@@ -29,12 +29,12 @@ _MIGRATION_LOCK = 7301
 _FORM = "give postgresql://user:password@host:port/database"
 
 
-_MIGRATIONS = resources.files("adapters.ledger") / "migrations"
+MIGRATIONS = resources.files("adapters.ledger") / "migrations"
 
 
 def migration_names() -> list[str]:
     """The migrations of this version, in the order in which they run."""
-    return sorted(entry.name for entry in _MIGRATIONS.iterdir() if entry.name.endswith(".sql"))
+    return sorted(entry.name for entry in MIGRATIONS.iterdir() if entry.name.endswith(".sql"))
 
 
 class Connection:
@@ -103,7 +103,7 @@ class Connection:
 
     def migrate(self) -> list[str]:
         """Applies the migrations that have not run here, in order; their names. Safe to call from several processes."""
-        folder, names = _MIGRATIONS, migration_names()
+        folder, names = MIGRATIONS, migration_names()
 
         def apply(connection: pg8000.native.Connection) -> list[str]:
             connection.run("select pg_advisory_xact_lock(:number)", number=_MIGRATION_LOCK)

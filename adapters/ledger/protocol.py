@@ -59,24 +59,28 @@ def _open_revision(
         )
         current += 1
         db.run("update object set revision = :revision where id = :id", id=object_id, revision=current)
-    [(version, rules_hash, attempts)] = db.run(
+    [(version, rules_hash, attempts, follows)] = db.run(
         """insert into revision (object_id, revision, state, contract_version, rules_hash, attempts, opened_at)
            values (:id, :revision, 'open', :version, :rules_hash, 1, :at)
            on conflict (object_id, revision) do update set attempts = revision.attempts + 1
-           returning contract_version, rules_hash, attempts""",
+           returning contract_version, rules_hash, attempts,
+             (select max(c.revision) from revision c where c.object_id = :id and c.state = 'committed')""",
         id=object_id,
         revision=current,
         version=pins.contract_version,
         rules_hash=pins.rules_hash,
         at=at,
     )
-    return Opened(object_id, seen.metadata, seen.etag, version, rules_hash, current, attempts)
+    return Opened(object_id, seen.metadata, seen.etag, version, rules_hash, current, attempts, follows)
 
 
 def commit_revision(db: pg8000.native.Connection, opened: Opened, outcome: Outcome, at: datetime) -> Verdict:
     """The transaction of `Ledger.commit`: first the object's row is locked, then its partition's."""
+    # by key too: a ledger that was rebuilt or restored meanwhile has given the number to another object
     found = db.run(
-        "select state, revision, committed_at from object where id = :id for update", id=opened.object_id
+        "select state, revision, committed_at from object where id = :id and bronze_key = :key for update",
+        id=opened.object_id,
+        key=str(opened.metadata.key),
     )
     if not found:
         raise LedgerError(f"{opened.metadata.key} was opened in another ledger than this one: open it again")
@@ -86,12 +90,12 @@ def commit_revision(db: pg8000.native.Connection, opened: Opened, outcome: Outco
     if state in ("committed", "overlap"):
         return Verdict.ALREADY if state == "committed" else Verdict.OVERLAP
     _require_balanced(db, opened, outcome)
-    rival = None if committed_before else _take_offsets(db, opened.metadata, at)  # a replay has them already
+    rival = None if committed_before else take_offsets(db, opened.metadata, at)  # a replay has them already
     if rival is not None:
         db.run(
             "update object set state = 'overlap', problem = :problem where id = :id",
             id=opened.object_id,
-            problem=f"{rival} holds some of its offsets: two writers without the writers' rule, or another sink",
+            problem=overlap_problem(rival),
         )
         return Verdict.OVERLAP
     _note_outcome(db, opened, outcome, at)
@@ -139,7 +143,12 @@ def _note_outcome(db: pg8000.native.Connection, opened: Opened, outcome: Outcome
     )
 
 
-def _take_offsets(db: pg8000.native.Connection, metadata: BronzeMetadata, at: datetime) -> str | None:
+def overlap_problem(rival: str) -> str:
+    """What is wrong with an object some of whose offsets another holds."""
+    return f"{rival} holds some of its offsets: two writers without the writers' rule, or another sink"
+
+
+def take_offsets(db: pg8000.native.Connection, metadata: BronzeMetadata, at: datetime) -> str | None:
     """Adds the object's offsets to its partition under the row lock; or the key of the object that holds some."""
     place = {"log": metadata.log, "topic": metadata.topic, "partition": metadata.partition}
     span = {"first": metadata.first_offset, "end": metadata.end_offset}

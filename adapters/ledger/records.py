@@ -29,7 +29,8 @@ class Pins:
 class Opened:
     """An object to check, with everything its outputs may depend on. The same for whoever opens this revision.
 
-    `attempts` counts how often this revision was opened, this time included.
+    `attempts` counts how often this revision was opened, this time included. `follows` is the newest committed
+    revision, which a replay stands on; None before anything is committed.
     """
 
     object_id: int
@@ -39,6 +40,7 @@ class Opened:
     rules_hash: str
     revision: int
     attempts: int
+    follows: int | None = None
 
 
 @dataclass(frozen=True)

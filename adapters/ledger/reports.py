@@ -47,12 +47,26 @@ _POSITIONS = """
         where (v.log, v.topic, v.partition) = (p.log, p.topic, p.partition)) v on true
 """
 
+_STATE = """
+    select o.bronze_key, o.first_offset, o.end_offset, o.state, o.revision, r.contract_version,
+           array(select silver_key from revision s where s.object_id = o.id and s.state = 'committed'
+                 order by s.revision),
+           (select quarantine_key from revision q where q.object_id = o.id and q.state = 'committed'
+            order by q.revision desc limit 1), o.problem
+    from object o left join revision r on r.object_id = o.id and r.revision = o.revision
+"""
+
 
 @dataclass(frozen=True)
 class ObjectState:
-    """A Bronze object and what became of it; Quarantine is that of the newest committed revision."""
+    """A Bronze object and what became of it; Quarantine is that of the newest committed revision.
+
+    It holds offsets from `first_offset` up to, and without, `end_offset`.
+    """
 
     bronze_key: str
+    first_offset: int
+    end_offset: int
     state: str
     revision: int
     contract_version: str | None
@@ -154,24 +168,80 @@ def object_at(ledger: Ledger, position: Position) -> ObjectState | None:
 
 def object_state(ledger: Ledger, bronze_key: str) -> ObjectState | None:
     """What the ledger knows of a Bronze object."""
-    sql = """select o.bronze_key, o.state, o.revision, r.contract_version,
-               array(select silver_key from revision s where s.object_id = o.id and s.state = 'committed'
-                     order by s.revision),
-               (select quarantine_key from revision q where q.object_id = o.id and q.state = 'committed'
-                order by q.revision desc limit 1), o.problem
-             from object o left join revision r on r.object_id = o.id and r.revision = o.revision
-             where o.bronze_key = :key"""
-    found = ledger.read(lambda db: db.run(sql, key=bronze_key) or [])
-    if not found:
-        return None
-    key, state, revision, version, silver, quarantine, problem = found[0]
-    return ObjectState(key, state, revision, version, tuple(silver), quarantine, problem)
+    found = ledger.read(lambda db: db.run(f"{_STATE} where o.bronze_key = :key", key=bronze_key) or [])
+    return _state_of(found[0]) if found else None
 
 
-def bronze_keys(ledger: Ledger) -> Mapping[str, str]:
-    """State of every Bronze object the ledger has heard of, by key."""
-    rows = ledger.read(lambda db: db.run("select bronze_key, state from object") or [])
+def objects_over(ledger: Ledger, first: Position, end: int) -> list[ObjectState]:
+    """Objects that hold any offset of `first`'s partition from there up to `end`, by offset."""
+    sql = f"""{_STATE} where o.log = :log and o.topic = :topic and o.partition = :partition
+              and o.first_offset < :end and o.end_offset > :first order by o.first_offset"""
+    place = {"log": first.log, "topic": first.topic, "partition": first.partition}
+    found = ledger.read(lambda db: db.run(sql, **place, first=first.offset, end=end) or [])
+    return [_state_of(row) for row in found]
+
+
+def _state_of(row: Sequence[Any]) -> ObjectState:
+    key, first, end, state, revision, version, silver, quarantine, problem = row
+    return ObjectState(key, first, end, state, revision, version, tuple(silver), quarantine, problem)
+
+
+def bronze_keys(ledger: Ledger, prefix: str = "", start_after: str = "") -> Mapping[str, str]:
+    """State of every Bronze object the ledger has heard of, by key; or of those under a prefix, behind a key."""
+    sql = """select bronze_key, state from object
+             where starts_with(bronze_key, :prefix) and bronze_key collate "C" > :after"""
+    rows = ledger.read(lambda db: db.run(sql, prefix=prefix, after=start_after) or [])
     return dict(rows)
+
+
+def stuck_objects(ledger: Ledger) -> list[str]:
+    """Bronze keys of objects in state overlap or gone, in key order."""
+    sql = "select bronze_key from object where state in ('overlap', 'gone') order by 1"
+    return [row[0] for row in ledger.read(lambda db: db.run(sql) or [])]
+
+
+def accounted_until(ledger: Ledger) -> dict[str, int | None]:
+    """By entity, the first broker time (ms) of the oldest object behind which the ledger does not know everything.
+
+    Of each partition it is the last object before the first offset that is neither landed nor void: what the ledger
+    has not heard of was written after it. None: a partition's very beginning is not accounted for. Batch files, and
+    closed logs that are accounted for up to their end, have no say; an entity without any is not among them.
+    """
+    sql = """
+        with known as (
+            select p.*, (select r from unnest(p.landed + coalesce(v.ranges, '{}')) r order by lower(r) limit 1) as head
+            from partition_state p
+            left join lateral (
+                select range_agg(offsets) as ranges from void_now v
+                where (v.log, v.topic, v.partition) = (p.log, p.topic, p.partition)) v on true
+            where p.log !~ '^load-[0-9a-f]{16}$'
+        ), heads as (
+            select *, case when lower(head) = 0 then upper(head) else 0 end as until from known
+        )
+        select h.entity, (select first_broker_time from object o
+                          where (o.log, o.topic, o.partition) = (h.log, h.topic, h.partition)
+                            and o.state = 'committed' and o.end_offset <= h.until
+                          order by o.first_offset desc limit 1)
+        from heads h where h.closed_at is null or h.broker_end > h.until"""
+    found: dict[str, int | None] = {}
+    for entity, time in ledger.read(lambda db: db.run(sql) or []):
+        before = found.get(entity, time)
+        found[entity] = None if before is None or time is None else min(before, time)
+    return found
+
+
+def failing_objects(ledger: Ledger, attempts: int) -> list[str]:
+    """Keys of open objects whose revision was opened at least so often."""
+    sql = """select o.bronze_key from object o
+             join revision r on r.object_id = o.id and r.revision = o.revision
+             where o.state = 'open' and r.attempts >= :attempts order by 1"""
+    return [key for (key,) in ledger.read(lambda db: db.run(sql, attempts=attempts) or [])]
+
+
+def revision_states(ledger: Ledger) -> Mapping[str, int]:
+    """Number of revisions by state."""
+    rows = ledger.read(lambda db: db.run("select state, count(*) from revision group by 1") or [])
+    return {state: int(count) for state, count in rows}
 
 
 def output_keys(ledger: Ledger) -> tuple[set[str], set[str]]:
@@ -191,6 +261,12 @@ def abandoned_outputs(ledger: Ledger, before: datetime) -> list[tuple[str, int]]
 def open_logs(ledger: Ledger) -> set[str]:
     """Logs, batch files left out, that are not closed."""
     sql = "select distinct log from partition_state where closed_at is null and log not like 'load-%'"
+    return {row[0] for row in ledger.read(lambda db: db.run(sql) or [])}
+
+
+def closed_logs(ledger: Ledger) -> set[str]:
+    """Logs all of whose known partitions are closed."""
+    sql = "select log from partition_state group by log having bool_and(closed_at is not null)"
     return {row[0] for row in ledger.read(lambda db: db.run(sql) or [])}
 
 

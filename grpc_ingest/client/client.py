@@ -90,9 +90,18 @@ class IngestClient:
         *,
         batching: Batching = DEFAULT_BATCHING,
         on_results: OnResults | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        certificate_name: str = "",
     ) -> Self:
-        """A client of the host at `host:port`. It connects by itself and keeps trying until events are given up."""
-        channel = grpc.insecure_channel(address, options=_CHANNEL)
+        """A client of the host at `host:port`. It connects by itself and keeps trying until events are given up.
+
+        With `credentials` by TLS; `certificate_name` is the name to find in the certificate where that is not `host`.
+        """
+        if credentials is None:
+            channel = grpc.insecure_channel(address, options=_CHANNEL)
+        else:
+            named = [("grpc.ssl_target_name_override", certificate_name)] if certificate_name else []
+            channel = grpc.secure_channel(address, credentials, options=[*_CHANNEL, *named])
         return cls(channel, EventEncoder(source), batching=batching, on_results=on_results)
 
     @property

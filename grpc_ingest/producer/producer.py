@@ -15,10 +15,11 @@ from adapters.registry import SchemaRegistry
 from grpc_ingest.backlog import Backlog, CommittedOffsets, record_size
 from grpc_ingest.broker import KafkaProducer, connect_producer
 from grpc_ingest.events import Columns, Encoded, EventEncoder
+from grpc_ingest.kafka_refusal import refusal_of
 from grpc_ingest.marks import AckMarks
 from grpc_ingest.producer.settings import Settings
 from grpc_ingest.records import Edge, Record
-from grpc_ingest.refusal import NO_POSITION, Code, Refusal, refusal_of, refuse_for_now
+from grpc_ingest.refusal import NO_POSITION, Code, Refusal, refuse_for_now
 from grpc_ingest.results import BufferFull, Counts, EventResult, OnResults
 from grpc_ingest.retry import Backoff
 from lakehouse.catalog import load_entities

@@ -8,8 +8,9 @@ from confluent_kafka import KafkaException
 
 from grpc_ingest.backlog import Backlog, record_size
 from grpc_ingest.broker import KafkaProducer
+from grpc_ingest.kafka_refusal import refusal_of
 from grpc_ingest.records import Record
-from grpc_ingest.refusal import QUEUE_FULL, Code, Refusal, refusal_of, refuse_for_now
+from grpc_ingest.refusal import QUEUE_FULL, Code, Refusal, refuse_for_now
 from grpc_ingest.server.delivery import Delivery
 
 # Callbacks run in poll(), on the loop's own thread: a thread of their own would fight it for the interpreter lock at

@@ -6,9 +6,10 @@ from typing import Any
 
 from confluent_kafka import KafkaError
 
+from grpc_ingest.kafka_refusal import refusal_of
 from grpc_ingest.proto.gen.nexus.ingest.v1 import ingest_pb2
 from grpc_ingest.records import Record
-from grpc_ingest.refusal import NO_POSITION, Code, Refusal, refusal_of, refuse_for_now
+from grpc_ingest.refusal import NO_POSITION, Code, Refusal, refuse_for_now
 from lakehouse.identity import Position, event_id_of_position
 
 NO_ANSWER = refuse_for_now(

@@ -1,4 +1,4 @@
-"""Contract → dbt: the typed columns of Silver, the sources, and the current and staging models with descriptions and tests."""
+"""Contract → dbt: the typed columns of Silver, the sources, the current and staging models with their tests."""
 
 from collections.abc import Iterable
 
@@ -97,7 +97,10 @@ def current_models(entities: Iterable[Entity]) -> str:
     lines = [f"# {_NOTE}", "version: 2", "models:"]
     for entity in sorted(entities, key=lambda e: e.name):
         if entity.key:
-            what = f"The newest version of each key of {entity.name}, deletes too. Grain: one row per {_key_text(entity)}."
+            grain = _key_text(entity)
+            what = (
+                f"The newest version of each key of {entity.name}, deletes too. Grain: one row per {grain}."
+            )
         else:
             what = f"Every row of {entity.name}. Grain: one row per position."
         described = {c.name: c.description for c in entity.fields}

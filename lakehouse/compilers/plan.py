@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from lakehouse.catalog import Entity, Field, Rule
@@ -42,8 +42,9 @@ def rules_hash(version: str, fields: tuple[Field, ...], rules: tuple[Rule, ...])
 
 
 def entity_to_json(entity: Entity) -> str:
-    """The compiled document's text, the inverse of `catalog.entity_from_json`."""
-    document = asdict(entity) | {"rules": [_rule_to_json(r) for r in entity.rules]}
+    """The compiled document's text, the inverse of `catalog.entity_from_json`. Former versions have their own."""
+    document = asdict(replace(entity, former=())) | {"rules": [_rule_to_json(r) for r in entity.rules]}
+    del document["former"]
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -127,6 +127,7 @@ def _close(
         quarantine=count.quarantine,
         reasons=count.reasons,
         warnings=count.warnings,
+        follows=opened.follows,
     )
     outcome = Outcome(
         silver_key=footer.silver_key,

@@ -71,7 +71,7 @@ def connect_sweeper() -> Sweeper:
     queue = CheckQueue.connect(settings.endpoint, settings.region, settings.queue_url)
     store = ObjectStore.connect(settings.endpoint, settings.region)
     ledger = Ledger.connect(settings.ledger_url)
-    return Sweeper(store, ledger, settings.buckets, load_entities(), queue.send, lambda: datetime.now(UTC))
+    return Sweeper(store, ledger, settings.buckets, load_entities(), queue, lambda: datetime.now(UTC))
 
 
 lambda_handler = build_handler(connect)

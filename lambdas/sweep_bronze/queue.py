@@ -21,6 +21,12 @@ class CheckQueue:
         """On AWS (endpoint None) or a local server."""
         return cls(boto3.client("sqs", endpoint_url=endpoint, region_name=region), url)
 
+    def depth(self) -> int:
+        """Messages that wait or are in hand, as SQS counts them: a minute late at worst."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
     def send(self, bodies: Sequence[str]) -> None:
         """All of them, or LakeError when the queue refuses some: the next sweep finds them again."""
         for first in range(0, len(bodies), _BATCH):

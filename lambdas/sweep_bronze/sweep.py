@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 from adapters.ledger import Ledger, reports
@@ -11,12 +11,28 @@ from adapters.objects import ObjectGone, Stored
 from lakehouse.announcements import ObjectCreated, announcement
 from lakehouse.catalog import Entity
 from lakehouse.errors import LakeError
-from lakehouse.paths import BronzeKey, Buckets, LoadManifestKey
+from lakehouse.paths import (
+    BronzeKey,
+    Buckets,
+    LoadManifestKey,
+    bronze_data_prefix,
+    bronze_day_prefix,
+    bronze_log_prefix,
+    day_of,
+    load_manifest_prefix,
+)
 
 # The longest a Lambda can run, 15 minutes, and some for its clock: until then an attempt may still write.
 LONGEST_ATTEMPT = timedelta(minutes=20)
-# More would only double what the queue already holds when the check hop is far behind; the next sweep sends more.
+# The next sweep sends more.
 MOST_ANNOUNCED = 1000
+# With more messages than these in the queue, what is not checked is taken to wait in there: announced again at every
+# sweep, it would only make the check hop later. With fewer, a double costs nothing, and the forgotten are found.
+BACKLOG = 100
+# Objects of a log that the ledger has never heard of are looked for among those of so many days, today's included.
+DAYS_OF_NEW_LOGS = 3
+# A partition's leader moves, and the next one's clock may be behind: its objects may begin on the day before.
+_CLOCK = timedelta(days=1)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -33,6 +49,16 @@ class Store(Protocol):
         """Nothing happens when there is none."""
 
 
+class Queue(Protocol):
+    """The check hop's queue, `lambdas.sweep_bronze.queue.CheckQueue`."""
+
+    def depth(self) -> int:
+        """Messages in it, those in hand among them; roughly."""
+
+    def send(self, bodies: Sequence[str]) -> None:
+        """All of them, or LakeError."""
+
+
 @dataclass(frozen=True)
 class UncoveredLoad:
     """A batch load whose records are not all committed."""
@@ -40,6 +66,17 @@ class UncoveredLoad:
     manifest: str
     records: int
     landed: int
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """Of a batch file: how many records it has, how many are committed, and its day in Bronze."""
+
+    key: LoadManifestKey
+    stored: Stored
+    records: int
+    landed: int
+    day: date
 
 
 @dataclass(frozen=True)
@@ -63,56 +100,85 @@ class Sweeper:
         ledger: Ledger,
         buckets: Buckets,
         entities: Mapping[str, Entity],
-        send: Callable[[Sequence[str]], None],
+        queue: Queue,
         now: Callable[[], datetime],
     ) -> None:
         self._store, self._ledger, self._buckets = store, ledger, buckets
-        self._entities, self._send, self._now = entities, send, now
+        self._entities, self._queue, self._now = entities, queue, now
 
-    def sweep(self, minimum_age: timedelta) -> SweepReport:
-        """Looks at everything older than the minimum age; oldest first where there is too much."""
+    def sweep(self, minimum_age: timedelta, *, everything: bool = False) -> SweepReport:
+        """Looks at what is older than the minimum age; oldest first where there is too much for the queue.
+
+        Of each entity it lists the days from the oldest hole in the ledger on, and those of loads that are not covered:
+        what it costs does not grow with the lake. `everything`: all days there are.
+        """
         before = self._now() - minimum_age
-        objects, manifests = self._list_bronze()
-        states = reports.bronze_keys(self._ledger)
+        uncovered = list(self._uncovered())
+        objects, states = self._list_bronze(uncovered, everything)
         waiting = [s for s in objects if states.get(s.key, "open") == "open" and _is_older(s, before)]
         waiting.sort(key=lambda s: s.modified or _LONG_AGO)
-        chosen, rest = waiting[:MOST_ANNOUNCED], waiting[MOST_ANNOUNCED:]
+        depth = self._queue.depth() if waiting else 0
+        room = min(MOST_ANNOUNCED, len(waiting) - depth if depth > BACKLOG else len(waiting))
+        chosen, rest = waiting[: max(0, room)], waiting[max(0, room) :]
         bucket = self._buckets.bronze
-        self._send([announcement(ObjectCreated(bucket, s.key), s.size, s.etag) for s in chosen])
+        self._queue.send([announcement(ObjectCreated(bucket, s.key), s.size, s.etag) for s in chosen])
         there = {s.key for s in objects}
         return SweepReport(
             announced=tuple(s.key for s in chosen),
             left_for_later=len(rest),
-            stuck=tuple(sorted(k for k in there if states.get(k) in ("overlap", "gone"))),
+            stuck=tuple(reports.stuck_objects(self._ledger)),
             missing=tuple(sorted(k for k, state in states.items() if k not in there and state != "gone")),
-            uncovered_loads=tuple(self._uncovered([m for m in manifests if _is_older(m, before)])),
+            uncovered_loads=tuple(
+                UncoveredLoad(m.stored.key, m.records, m.landed)
+                for m in uncovered
+                if _is_older(m.stored, before)
+            ),
             removed=tuple(self._remove_abandoned()),
         )
 
-    def _list_bronze(self) -> tuple[list[Stored], list[Stored]]:
-        """Data objects and load manifests of all entities."""
-        objects, manifests = [], []
-        for name in self._entities:
-            for stored in self._store.keys(self._buckets.bronze, f"{name}/"):
-                if _parses(BronzeKey.parse, stored.key):
-                    objects.append(stored)
-                elif _parses(LoadManifestKey.parse, stored.key):
-                    manifests.append(stored)
-        return objects, manifests
+    def _list_bronze(
+        self, uncovered: Sequence[_Manifest], everything: bool
+    ) -> tuple[list[Stored], dict[str, str]]:
+        """Data objects in the lake, and what the ledger says of objects at the same places."""
+        until = {} if everything else reports.accounted_until(self._ledger)
+        objects: dict[str, Stored] = {}
+        states: dict[str, str] = {}
+        for entity in self._entities:
+            prefix, behind = bronze_data_prefix(entity), ""
+            if (time := until.get(entity)) is not None:
+                newest = self._now().astimezone(UTC).date() - timedelta(days=DAYS_OF_NEW_LOGS - 1)
+                behind = bronze_day_prefix(entity, min(day_of(time) - _CLOCK, newest))
+            self._look(prefix, behind, objects, states)
+        for manifest in uncovered:
+            place = bronze_log_prefix(manifest.key.entity, manifest.day, manifest.key.log, 0)
+            self._look(place, "", objects, states)
+        return list(objects.values()), states
 
-    def _uncovered(self, manifests: Sequence[Stored]) -> Iterator[UncoveredLoad]:
-        landed = {(p.log, p.topic): p.landed for p in reports.positions(self._ledger)} if manifests else {}
-        for stored in manifests:
-            key = LoadManifestKey.parse(stored.key)
-            try:
-                records = int(json.loads(self._store.get(self._buckets.bronze, stored.key))["records"])
-            except ObjectGone:
-                continue
-            except (ValueError, KeyError, TypeError) as error:
-                raise LakeError(f"{stored.key} is no manifest of a load ({error!r}): look at it") from error
-            found = landed.get((key.log, self._entities[key.entity].topic), 0)
-            if found != records:
-                yield UncoveredLoad(stored.key, records, found)
+    def _look(self, prefix: str, behind: str, objects: dict[str, Stored], states: dict[str, str]) -> None:
+        for stored in self._store.keys(self._buckets.bronze, prefix, behind):
+            if _parses(BronzeKey.parse, stored.key):
+                objects[stored.key] = stored
+        states.update(reports.bronze_keys(self._ledger, prefix, behind))
+
+    def _uncovered(self) -> Iterator[_Manifest]:
+        landed = {(p.log, p.topic): p.landed for p in reports.positions(self._ledger)}
+        for name, entity in self._entities.items():
+            for stored in self._store.keys(self._buckets.bronze, load_manifest_prefix(name)):
+                if not _parses(LoadManifestKey.parse, stored.key):
+                    continue
+                key = LoadManifestKey.parse(stored.key)
+                try:
+                    told = json.loads(self._store.get(self._buckets.bronze, stored.key))
+                    records, day = int(told["records"]), day_of(told["as_of"])
+                except ObjectGone:
+                    continue
+                except (ValueError, KeyError, TypeError) as error:
+                    raise LakeError(
+                        f"{stored.key} is no manifest of a load ({error!r}): look at it"
+                    ) from error
+                found = landed.get((key.log, entity.topic), 0)
+                if found != records:
+                    yield _Manifest(key, stored, records, found, day)
 
     def _remove_abandoned(self) -> Iterator[str]:
         """Outputs of revisions that can never be committed. Removed again at every sweep: a late attempt may return."""

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from local.cli.balance import print_balance
 from local.cli.context import call_of
-from local.cli.look import print_balance
 from local.cli.output import Lines, console, progress, table
 from local.cli.services import options_of
 from local.demo import Done, Wish, run_demo

@@ -1,15 +1,11 @@
-"""Commands that only look: ledger, where, quarantine, query."""
+"""Commands that only look: where, quarantine, query."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.text import Text
 
-from adapters.ledger import reports
-from lakehouse.balance import Balance, PositionBalance
 from lakehouse.catalog import load_entities
 from lakehouse.errors import InputError
 from local import gold
@@ -22,42 +18,6 @@ from local.where import Sighting, follow_event
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 quarantine = typer.Typer(no_args_is_help=True, help="Rows that broke a rule, and why.")
-
-
-def ledger(context: typer.Context, json: Json = False) -> None:
-    """The balance: where every Bronze row and every offset is. Exit code 1 when something is unaccounted for.
-
-    Example: nexus ledger --json
-    """
-    call = call_of(context)
-    with open_ledger(call.lake, call.settings.ledger) as opened:
-        balances, positions = reports.balance(opened), reports.positions(opened)
-        voids = reports.voids(opened)
-    total = sum(balances.values(), Balance())
-    closed = (
-        total.closed and all(b.closed for b in balances.values()) and not any(p.unlanded for p in positions)
-    )
-    if json:
-        print_json(
-            {
-                "closed": closed,
-                "total": _balance_json(total),
-                "entities": {name: _balance_json(b) for name, b in balances.items()},
-                "positions": [asdict(p) | {"unlanded": p.unlanded} for p in positions],
-                "void": [asdict(v) for v in voids],
-            }
-        )
-    else:
-        print_balance(balances, total, closed)
-        _print_positions(positions)
-        for void in voids:
-            count = void.end - void.first
-            console.print(
-                f"[red]void[/] {void.log}/{void.topic}/{void.partition} offsets {void.first:,} to "
-                f"{void.end - 1:,} ({count:,}): {void.reason}"
-            )
-    if not closed:
-        raise typer.Exit(NO)
 
 
 def where(context: typer.Context, event_id: str, json: Json = False) -> None:
@@ -91,10 +51,11 @@ def list_reasons(context: typer.Context, json: Json = False) -> None:
     elif not counts:
         console.print("Quarantine is empty.")
     else:
-        rows = [(c.entity, c.rule, c.rows, c.message) for c in counts]
-        console.print(
-            table("Quarantine by reason", ["entity", "rule", "rows", "what is wrong"], rows, ["rows"])
-        )
+        rows = [(c.entity, c.rule, c.rows, c.events, c.message) for c in counts]
+        columns = ["entity", "rule", "rows", "events", "what is wrong"]
+        console.print(table("Quarantine by reason", columns, rows, ["rows", "events"]))
+        if any(c.rows > c.events for c in counts):
+            console.print("[dim]More rows than events: some were sent again, and stand at several positions.")
         console.print("\nLook at rows: [bold]nexus quarantine show --entity " + counts[0].entity)
 
 
@@ -147,54 +108,6 @@ def query(context: typer.Context, sql: str, json: Json = False) -> None:
     print_result(result.columns, result.rows)
 
 
-def print_balance(balances: Mapping[str, Balance], total: Balance, closed: bool) -> None:
-    """The balance per entity and in all, and whether it is closed."""
-    rows: list[list[Any]] = [_balance_row(name, b) for name, b in balances.items()]
-    rows.append(_balance_row("all", total))
-    columns = ["entity", "Bronze", "Silver", "Quarantine", "erased", "unchecked", "balance"]
-    if not total.erased.rows:
-        columns.remove("erased")
-        rows = [[*row[:4], *row[5:]] for row in rows]
-    console.print(table("Balance (rows)", columns, rows, columns[1:-1]))
-    if closed:
-        console.print(
-            "[green]closed[/]: every row and every offset is accounted for, by count and by hash sum\n"
-        )
-    else:
-        console.print("[red]open[/]: see unchecked, balance, and unlanded below\n")
-
-
-def _balance_row(name: str, balance: Balance) -> list[Any]:
-    amounts = (balance.bronze, balance.silver, balance.quarantine, balance.erased, balance.unchecked)
-    return [name, *(a.rows for a in amounts), _difference(balance)]
-
-
-def _difference(balance: Balance) -> Text:
-    difference = balance.difference
-    if difference.rows:
-        return Text(f"off by {difference.rows:,}", style="red")
-    if difference.hash_sum:
-        return Text("hash sums differ", style="red")
-    return Text("closed", style="green") if balance.closed else Text("waiting", style="yellow")
-
-
-def _balance_json(balance: Balance) -> dict[str, Any]:
-    return asdict(balance) | {"difference": asdict(balance.difference), "closed": balance.closed}
-
-
-def _print_positions(positions: list[PositionBalance]) -> None:
-    """One line per log and topic: partitions add up."""
-    logs: dict[tuple[str, str], list[PositionBalance]] = {}
-    for position in positions:
-        logs.setdefault((position.log, position.topic), []).append(position)
-    rows = [
-        (log, topic, *(sum(getattr(p, n) for p in group) for n in ("end", "landed", "void", "unlanded")))
-        for (log, topic), group in logs.items()
-    ]
-    columns = ["log", "topic", "given out", "landed", "void", "unlanded"]
-    console.print(table("Positions (offsets)", columns, rows, columns[2:]))
-
-
 _TELL = {
     "silver": "[green]Silver",
     "quarantine": "[yellow]Quarantine",
@@ -230,7 +143,7 @@ def _print_sightings(event_id: str, sightings: list[Sighting]) -> None:
 
 
 def _warning_text(entity: str, rule: str) -> str:
-    texts = {r.id: r.text for r in load_entities()[entity].rules}
+    texts = {r.id: r.text for version in load_entities()[entity].versions for r in version.rules}
     return f"{texts[rule]} (rule {rule})" if rule in texts else rule
 
 

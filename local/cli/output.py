@@ -64,7 +64,7 @@ class ClockColumn(ProgressColumn):
 _FEW = 100  # below this, a rate says nothing
 
 
-def progress() -> Progress:
+def progress(quiet: bool = False) -> Progress:
     """Bars with count, rate and time left; fits 80 columns."""
     return Progress(
         SpinnerColumn(finished_text="[green]✓"),
@@ -74,6 +74,7 @@ def progress() -> Progress:
         PaceColumn(),
         ClockColumn(),
         console=errors,
+        disable=quiet,
     )
 
 

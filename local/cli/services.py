@@ -1,6 +1,8 @@
 """Commands that start, stop and show what runs: up, down, status."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -9,10 +11,13 @@ from adapters.ledger import reports
 from lakehouse.balance import Balance
 from local import runtime
 from local.cli.context import Call, call_of
+from local.cli.doctor import print_findings
 from local.cli.output import NO, console, errors, print_json, table
+from local.doctor import examine_ledger, examine_running
+from local.finding import Finding
 from local.ledger_access import open_ledger
 from local.run_events import Event
-from local.run_state import Options
+from local.run_state import Options, Running
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of lines.")]
 
@@ -81,7 +86,7 @@ def down(
 
 
 def status(context: typer.Context, json: Json = False) -> None:
-    """What runs, where it listens, and whether all is accounted for. Exit code 1 when nothing runs.
+    """What runs, what waits, the last Gold, and what is wrong, in one glance. Exit code 1 when nothing runs.
 
     Example: nexus status
     """
@@ -93,29 +98,42 @@ def status(context: typer.Context, json: Json = False) -> None:
         else:
             console.print(f"Nothing runs the lake {call.lake.root}. Start it with `nexus up`.")
         raise typer.Exit(NO)
+    now = datetime.now(UTC)
     with open_ledger(call.lake, call.settings.ledger) as ledger:
         total = sum(reports.balance(ledger).values(), Balance())
-        unlanded = sum(p.unlanded for p in reports.positions(ledger))
+        unlanded = sum(p.unlanded for p in reports.positions(ledger) if p.log == running.log)
+        findings = [*examine_running(running), *examine_ledger(call.lake, ledger, running, now)]
     if json:
         state = asdict(replace(running, ledger_url=running.ledger_url.rpartition("@")[2]))
-        print_json({"running": True, **state, "unlanded": unlanded, "unchecked": total.unchecked.rows})
+        waiting = {"unlanded": unlanded, "unchecked": total.unchecked.rows}
+        print_json({"running": True, **state, **waiting, "findings": list(map(asdict, findings))})
         return
+    _print_status(running, total, unlanded, findings)
+
+
+def _print_status(running: Running, total: Balance, unlanded: int, findings: Sequence[Finding]) -> None:
     broker = f"{running.broker} ({'embedded' if running.embedded_broker else 'Kafka'}, log {running.log})"
+    gold = next((f.text for f in findings if f.subject == "Gold"), "none")
     rows = [
-        ("lake", call.lake.root),
+        ("lake", running.lake),
         ("gRPC", running.grpc_address),
         ("broker", broker),
         ("S3, SQS, Glue", running.aws_url),
         ("ledger", running.ledger_url.rpartition("@")[2]),
         ("processes", ", ".join(f"{name} {pid or 'down'}" for name, pid in running.children.items())),
         (
-            "restarts",
-            ", ".join(f"{name} {count}" for name, count in running.restarts.items() if count) or "none",
-        ),
-        (
             "rows",
             f"{total.bronze.rows:,} Bronze = {total.silver.rows:,} Silver + {total.quarantine.rows:,} Quarantine",
         ),
         ("waiting", f"{unlanded:,} to land, {total.unchecked.rows:,} to check"),
+        ("Gold", gold),
     ]
     console.print(table("", ["", ""], rows))
+    troubles = [f for f in findings if f.state == "problem" or (f.state == "note" and f.subject in _TOLD)]
+    if not troubles:
+        console.print("[green]no problems[/]")
+    print_findings(troubles)
+
+
+# Notes that belong on the one glance; the others repeat a row of the table.
+_TOLD = ("void", "restarts")

@@ -14,10 +14,8 @@ _AIRFLOW_DB_GB = 10
 _FLOW_LOG_GB = 2  # a month, of an idle network; it grows with its connections, not with bytes
 _OWN_METRICS = 25  # that our processes and the hosts' agents publish
 _HOST_LOG_GB = 0.3
-_REQUESTS_PER_OBJECT = {
-    "put": 3.2,
-    "get": 4,
-}  # Bronze, Silver, at times Quarantine; HEAD, two reads, a listing
+_PUTS_PER_OBJECT = 3.2  # Bronze, Silver, at times Quarantine; the writer's listing
+_GETS_PER_OBJECT = 4  # HEAD, and the parts that are read
 _QUEUE_REQUESTS_PER_OBJECT = 4  # in, out, deleted, and a poll that found nothing
 _KEY_CALLS_PER_OBJECT = 2  # bucket keys keep most of them away
 _AWS_CALL_BYTES_PER_OBJECT = 20_000  # to services other than S3
@@ -135,19 +133,27 @@ def _bucket(properties: Properties, setting: Setting) -> Iterator[Line]:
     cold = load.cold_gb(layer)
     yield Line("s3 standard", load.stored_gb(layer) - cold)
     yield Line("s3 cold", cold)
+    yield Line("s3 move", load.moved_objects(layer) / 1_000)
     if layer == "bronze":
-        yield Line("s3 put", load.objects * _REQUESTS_PER_OBJECT["put"] / 1_000)
-        yield Line("s3 get", load.objects * _REQUESTS_PER_OBJECT["get"] / 1_000)
+        yield Line("s3 put", load.objects * _PUTS_PER_OBJECT / 1_000)
+        yield Line("s3 get", load.objects * _GETS_PER_OBJECT / 1_000)
         yield Line("s3 event", load.objects / 1e6)
+        yield Line("kms call", load.objects * _KEY_CALLS_PER_OBJECT / 10_000)
 
 
 def _function(properties: Properties, setting: Setting) -> Iterator[Line]:
-    if properties.get("FunctionName") != setting.names.function("check_rows"):
-        return  # the others run for seconds a day
-    load = setting.load
-    yield Line("lambda time", load.check_seconds * properties["MemorySize"] / 1024)
-    yield Line("lambda call", load.objects / 1e6)
-    yield Line("logs", load.objects * LOG_BYTES_PER_OBJECT / GB)
+    load, names = setting.load, setting.names
+    name, gib = properties.get("FunctionName"), properties.get("MemorySize", 128) / 1024
+    if name == names.function("canary"):
+        yield Line("lambda time", load.canary_seconds * gib)
+    elif name == names.function("sweep_bronze"):
+        yield Line("lambda time", load.sweep_seconds * gib)
+        yield Line("s3 put", load.sweeps * load.pages_per_sweep / 1_000)  # a listing costs as much as a PUT
+    elif name == names.function("check_rows"):
+        yield Line("lambda time", load.check_seconds * gib)
+        yield Line("lambda call", load.objects / 1e6)
+        yield Line("logs", load.objects * LOG_BYTES_PER_OBJECT / GB)
+    # the others run for seconds a day
 
 
 def _queue(properties: Properties, setting: Setting) -> Iterator[Line]:
@@ -168,6 +174,12 @@ def _key(_: Properties, setting: Setting) -> Iterator[Line]:
 def _dashboard(_: Properties, setting: Setting) -> Iterator[Line]:
     yield Line("dashboard", 1)
     yield Line("metric", _OWN_METRICS)
+
+
+def _alarm(properties: Properties, _: Setting) -> Iterator[Line]:
+    """Paid for by the metrics that it looks at."""
+    looked_at = sum("MetricStat" in metric for metric in properties.get("Metrics", []))
+    yield Line("alarm", max(1, looked_at))
 
 
 def _one(price: str) -> Callable[[Properties, Setting], Iterator[Line]]:
@@ -192,7 +204,7 @@ def _flow_log(_: Properties, setting: Setting) -> Iterator[Line]:
 PRICED: Mapping[str, Callable[[Properties, Setting], Iterator[Line]]] = {
     "AWS::Athena::WorkGroup": _workgroup,
     "AWS::AutoScaling::AutoScalingGroup": _hosts,
-    "AWS::CloudWatch::Alarm": _one("alarm"),
+    "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::Dashboard": _dashboard,
     "AWS::EC2::EIP": _hourly("public address"),
     "AWS::EC2::FlowLog": _flow_log,

@@ -7,6 +7,7 @@ from typing import Any
 from local.cost.bill import Setting, lines_of
 from local.cost.load import KEPT_DAYS, RATES, Load
 from local.cost.prices import PriceList
+from local.sleep import KEPT
 from stacks.settings import Settings
 
 Template = Mapping[str, Any]
@@ -35,6 +36,16 @@ class Bill:
     def totals(self) -> tuple[float, ...]:
         """Of all stacks, at each rate."""
         return _sum(self.rows)
+
+
+def asleep(bill: Bill, settings: Settings, prices: PriceList) -> float | None:
+    """Dollars a month that are left, beside what the lake holds; None for an environment that does not sleep."""
+    if settings.removal != "destroy":
+        return None
+    # at most: RDS keeps no empty blocks
+    snapshot = prices.of("rds backup").usd * settings.database.storage_gib
+    kept = [row for row in bill.rows if row.stack in KEPT and not row.resource.startswith("S3 ")]
+    return _sum(kept)[0] + snapshot
 
 
 def make_bill(templates: Mapping[str, Template], settings: Settings, prices: PriceList) -> Bill:
@@ -74,6 +85,9 @@ def to_text(bill: Bill, settings: Settings, prices: PriceList) -> str:
             title = f"  {name}{f' × {len(same)}' if len(same) > 1 else ''}{mark}"
             lines.append(_cells(title, [_dollars(usd) for usd in _sum(same)]))
     lines += ["", _cells("all", [_dollars(usd) for usd in bill.totals]), ""]
+    left = asleep(bill, settings, prices)
+    if left is not None:
+        lines.append(_cells("asleep, without the lake's storage", [_dollars(left)]))
     loads = [Load(rate, settings) for rate in RATES]
     lines.append(_cells("Bronze objects a day", [f"{load.objects_per_day:,.0f}" for load in loads]))
     asked = [load.queries_per_day(bill.orchestrated) for load in loads]

@@ -1,1 +1,1 @@
-"""Writes docs/generated/stacks.md from the synthesized application: what there is, and who may do what."""
+"""Writes docs/generated/stacks.md and the totals in the README from the synthesized application."""

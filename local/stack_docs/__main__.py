@@ -1,4 +1,4 @@
-"""`python -m local.stack_docs`: synthesizes every environment and writes the page (`--check`: only compares)."""
+"""`python -m local.stack_docs`: synthesizes every environment, writes the page and the README's table of costs."""
 
 import argparse
 import sys
@@ -7,34 +7,48 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lakehouse.errors import NexusError
+from local.cost.prices import PriceList
+from local.stack_docs.costs import with_costs
 from local.stack_docs.page import to_markdown
 from local.templates import ROOT, Template, read_settings, read_templates
 from stacks.settings import ENVIRONMENTS
 
 PAGE = ROOT / "docs" / "generated" / "stacks.md"
+README = ROOT / "README.md"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 1 when the page is stale under --check, 3 when assets are missing."""
+    """Exit code 1 when a document is stale under --check, 3 when assets are missing."""
     parser = argparse.ArgumentParser(prog="python -m local.stack_docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when it is stale")
     given = parser.parse_args(arguments)
     try:
-        page = to_markdown(_synthesize(), {name: read_settings(name) for name in ENVIRONMENTS})
+        documents = write_documents(synthesize(), README.read_text("utf-8"))
     except NexusError as error:
         sys.stderr.write(f"{error}\n")
         return 3
-    if given.check:
-        if PAGE.is_file() and PAGE.read_text("utf-8") == page:
-            return 0
-        sys.stderr.write(f"{PAGE.relative_to(ROOT)} is stale: run `make generate`\n")
-        return 1
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page, "utf-8")
-    return 0
+    stale = [
+        path for path, text in documents.items() if not path.is_file() or path.read_text("utf-8") != text
+    ]
+    for path in stale:
+        if given.check:
+            sys.stderr.write(f"{path.relative_to(ROOT)} is stale: run `make stack-docs`\n")
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(documents[path], "utf-8")
+    return 1 if given.check and stale else 0
 
 
-def _synthesize() -> Mapping[str, Mapping[str, Template]]:
+def write_documents(apps: Mapping[str, Mapping[str, Template]], readme: str) -> Mapping[Path, str]:
+    """What each file should hold, from templates by environment and stack."""
+    settings = {name: read_settings(name) for name in apps}
+    return {
+        PAGE: to_markdown(apps, settings),
+        README: with_costs(readme, apps, settings, PriceList.load()),
+    }
+
+
+def synthesize() -> Mapping[str, Mapping[str, Template]]:
     """All environments, from the assets that `make assets` built."""
     import json
 

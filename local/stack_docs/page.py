@@ -10,7 +10,7 @@ from local.templates import Template
 from stacks.settings import ENVIRONMENTS, Settings
 
 App = Mapping[str, Template]  # templates by stack
-_WHAT = "<!-- Written by `make generate` from the synthesized application. Do not edit. -->"
+_WHAT = "<!-- Written by `make stack-docs` from the synthesized application. Do not edit. -->"
 
 
 def to_markdown(apps: Mapping[str, App], settings: Mapping[str, Settings]) -> str:
@@ -59,7 +59,8 @@ def _values(block: object, place: str) -> Iterable[tuple[str, str]]:
         if is_dataclass(value):
             yield from _values(value, f"{place}{field.name}.")
         elif field.name not in ("environment", "destroys"):
-            yield f"{place}{field.name}", ", ".join(value) if isinstance(value, tuple) else str(value)
+            said = ", ".join(value) if isinstance(value, tuple) else str(value)
+            yield f"{place}{field.name}", said.lower() if isinstance(value, bool) else said
 
 
 def _stack(name: str, templates: Mapping[str, Template], settings: Mapping[str, Settings]) -> list[str]:
@@ -72,13 +73,16 @@ def _stack(name: str, templates: Mapping[str, Template], settings: Mapping[str, 
         [f"`{kind}`", *(str(counts[e][kind]) if e in counts else "–" for e in settings)] for kind in kinds
     ]
     lines = [f"## {name}", "", *_table(["resource type", *settings], rows)]
-    outputs: dict[str, tuple[str, str]] = {}
+    outputs: dict[tuple[str, str], list[str]] = defaultdict(list)
     for environment, template in templates.items():
         for id_, output in template.get("Outputs", {}).items():
-            if output.get("Description"):
-                outputs[id_] = output["Description"], plain(output["Value"], settings[environment])
+            if said := output.get("Description"):
+                outputs[id_, said].append(f"`{plain(output['Value'], settings[environment])}`")
     if outputs:
-        rows = [[f"`{id_}`", said, f"`{value}`"] for id_, (said, value) in sorted(outputs.items())]
+        rows = [
+            [f"`{id_}`", said, ", ".join(dict.fromkeys(values))]
+            for (id_, said), values in sorted(outputs.items())
+        ]
         lines += _table(["output", "meaning", "value"], rows)
     return lines
 
@@ -98,7 +102,7 @@ def _roles(apps: Mapping[str, App], settings: Mapping[str, Settings]) -> list[st
                 found[grant.who][grant].append(name)
         for role in sorted(set(found) | set(by_whom)):
             lines += [f"### {role} ({stack})", "", f"Assumed by {by_whom.get(role, 'whoever holds it')}.", ""]
-            lines += _grants(found[role], "action")
+            lines += _grants(found[role])
     return lines
 
 
@@ -108,32 +112,37 @@ def _on_resources(apps: Mapping[str, App], settings: Mapping[str, Settings]) -> 
         for stack, template in app.items():
             for grant in grants_on_resources(stack, template, settings[name]):
                 found[grant].append(name)
-    rows = [
-        [
-            grant.stack,
-            f"`{grant.resource}`",
-            grant.who,
-            grant.effect,
-            f"`{grant.action}`",
-            _only(names),
-            _code(grant.condition),
-        ]
-        for grant, names in sorted(found.items())
+    lines = [
+        "## Policies on resources",
+        "",
+        "Beside what roles may do: who else may, and what nobody may.",
+        "",
     ]
-    head = ["stack", "resource", "who", "", "action", "only in", "where"]
-    return ["## Policies on resources", "", *_table(head, rows)]
+    for stack in _stacks(apps):
+        own = {grant: names for grant, names in found.items() if grant.stack == stack}
+        if own:
+            lines += [f"### On those of {stack}", "", *_grants(own, with_whom=True)]
+    return lines
 
 
-def _grants(found: Mapping[Grant, Sequence[str]], head: str) -> list[str]:
-    """One row per resource, with all actions on it."""
-    grouped: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
-    for grant, names in sorted(found.items()):
-        grouped[grant.resource, grant.effect, grant.condition, _only(names)].append(f"`{grant.action}`")
-    rows = [
-        [f"`{resource}`", effect, ", ".join(actions), only, _code(condition)]
-        for (resource, effect, condition, only), actions in sorted(grouped.items())
-    ]
-    return _table(["resource", "", head, "only in", "where"], rows)
+def _grants(found: Mapping[Grant, Sequence[str]], *, with_whom: bool = False) -> list[str]:
+    """One row for resources on which the same is allowed, with all actions."""
+    actions: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for grant, names in found.items():
+        actions[grant.resource, grant.who, grant.effect, grant.condition, _only(names)].add(grant.action)
+    resources: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for (resource, *rest), done in actions.items():
+        resources[*rest, _listed(done)].add(resource)
+    rows = sorted(
+        [_listed(on), *([who] if with_whom else []), effect, done, only, _code(condition)]
+        for (who, effect, condition, only, done), on in resources.items()
+    )
+    head = ["resource", *(["who"] if with_whom else []), "", "action", "only in", "where"]
+    return _table(head, rows)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
 
 
 def _only(names: Sequence[str]) -> str:

@@ -33,7 +33,19 @@ def text_of(value: Any) -> str:
                 return text_of(argument[1])
             case "Fn::GetStackOutput":
                 return f"{argument['StackName']}/{_published(argument['OutputName'])}"
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(_said(value), sort_keys=True)
+
+
+def _said(value: Any) -> Any:
+    """A structure with every reference inside as text."""
+    if isinstance(value, list):
+        return [_said(one) for one in value]
+    if isinstance(value, Mapping):
+        [first, *more] = value
+        if not more and (first == "Ref" or first.startswith("Fn::")):
+            return text_of(value)
+        return {key: _said(inner) for key, inner in value.items()}
+    return value
 
 
 def plain(value: Any, settings: Settings) -> str:

@@ -89,6 +89,8 @@ _VALID: Mapping[str, Row] = {
     },
 }
 
+VALID_ENTITIES = sorted(_VALID)
+
 
 def a_row(entity: str, **changes: Any) -> Row:
     """A row of an entity that breaks no rule, with these columns changed; envelope included, position not."""

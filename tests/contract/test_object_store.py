@@ -66,6 +66,16 @@ def test_store_lists_in_key_order_behind_a_key(lake: tuple[Store, str]) -> None:
     assert all(not stored.metadata for stored in store.keys(bucket, ""))
 
 
+def test_store_reads_the_end_of_an_object(lake: tuple[Store, str]) -> None:
+    store, bucket = lake
+    store.put(bucket, KEY, b"0123456789")
+    store.put(bucket, "empty", b"")
+    assert [store.tail(bucket, KEY, size) for size in (4, 10, 11)] == [b"6789", b"0123456789", b"0123456789"]
+    assert store.tail(bucket, "empty", 4) == b""
+    with pytest.raises(ObjectGone):
+        store.tail(bucket, "nothing", 4)
+
+
 def test_store_lets_one_of_many_rivals_win(lake: tuple[Store, str]) -> None:
     store, bucket = lake
     write: Callable[[int], Stored | None] = lambda n: store.put_new(bucket, KEY, b"%d" % n)  # noqa: E731

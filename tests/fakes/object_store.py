@@ -46,6 +46,9 @@ class FakeObjectStore:
             raise ObjectGone(f"s3://{bucket}/{key} is gone or was replaced (wanted ETag {etag})")
         return found[0]
 
+    def tail(self, bucket: str, key: str, size: int) -> bytes:
+        return self.get(bucket, key)[-size:]
+
     def keys(self, bucket: str, prefix: str, start_after: str = "") -> Iterator[Stored]:
         with self._lock:
             found = sorted(

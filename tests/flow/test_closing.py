@@ -1,14 +1,19 @@
 """Logs whose embedded broker is gone: what landed is safe, the rest is named."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.ledger import Ledger, reports
+from adapters.ledger.connection import Connection
 from lakehouse.balance import VoidRange
 from lakehouse.catalog import load_entities
-from local.closing import BROKER_LOST, close_lost_log, lost_logs, without
+from lakehouse.errors import LakeError
+from lakehouse.paths import closed_log_key
+from local.closing import BROKER_LOST, close_lost_log, lost_logs, recall_closed_logs, without
 from local.drain import missing_rows
 from tests.builders.bronze import NOON, PINS, a_bronze_object, an_outcome, seen
 from tests.fakes.object_store import FakeObjectStore
@@ -54,6 +59,27 @@ def test_close_twice_changes_nothing(ledger: Ledger) -> None:
     first = close(ledger, store, 5)
     assert close(ledger, store, 5) == []
     assert reports.voids(ledger) == first
+
+
+def test_recall_takes_over_what_the_lake_says_of_a_closed_log(
+    ledger: Ledger, make_database: Callable[[], str]
+) -> None:
+    store = FakeObjectStore()
+    lost = close(ledger, store, 25)
+    with Connection(make_database()) as connection:
+        connection.migrate()
+        older = Ledger(connection)
+        assert recall_closed_logs(older, store, "bronze", load_entities()) == [LOG]
+        assert recall_closed_logs(older, store, "bronze", load_entities()) == []
+        assert (reports.voids(older), reports.positions(older)) == (lost, reports.positions(ledger))
+        assert reports.open_logs(older) == set()
+
+
+def test_recall_of_a_note_that_cannot_be_read_says_where_it_is(ledger: Ledger) -> None:
+    store = FakeObjectStore()
+    store.put("bronze", closed_log_key(LOG), b'{"log": "x"}')
+    with pytest.raises(LakeError, match="_logs/"):
+        recall_closed_logs(ledger, store, "bronze", load_entities())
 
 
 def test_missing_rows_counts_unknown_partitions(ledger: Ledger) -> None:

@@ -128,6 +128,9 @@ def test_second_demo_adds_resent_events_only(demo: Nexus, account: dict[str, Any
         runs = 2 if entity["events"] else 1
         assert ledger["entities"][name]["bronze"]["rows"] == runs * entity["bronze"], name
     assert {row["event_id"] for row in held(demo)} == quarantined
+    for reason in demo.json("quarantine", "list"):
+        runs = 2 if account["entities"][reason["entity"]]["events"] else 1
+        assert reason["rows"] == runs * reason["events"], reason
     assert all_of_gold(demo) == before
 
 

@@ -181,6 +181,14 @@ def test_commit_against_another_ledger_is_refused(ledger: Ledger) -> None:
         ledger.commit(replace(opened, object_id=opened.object_id + 1), an_outcome(opened), NOON)
 
 
+def test_commit_against_a_ledger_that_gave_its_number_to_another_object_is_refused(ledger: Ledger) -> None:
+    """The ledger was rebuilt while an attempt was under way."""
+    opened = open_first(ledger)
+    other = replace(opened, metadata=a_bronze_object(first=50, end=60, hash_sum=opened.metadata.hash_sum))
+    with pytest.raises(LedgerError, match="another ledger"):
+        ledger.commit(other, an_outcome(other), NOON)
+
+
 def test_commit_of_a_replay_counts_beside_the_first_check(ledger: Ledger) -> None:
     """Of three rows in Quarantine the replay moves two to Silver: Silver is both, Quarantine the newer."""
     opened = open_first(ledger)

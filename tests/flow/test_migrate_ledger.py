@@ -1,15 +1,17 @@
 """The migration at deploy: tables once, users as the template says, and a rollback that finds a newer ledger."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pg8000.native
 import pytest
 from pg8000.exceptions import DatabaseError
 
-from adapters.ledger import Ledger
+from adapters.ledger import Ledger, connection
 from adapters.ledger.connection import connect_arguments, migration_names
 from lakehouse.errors import LedgerError, SettingsError
 from lambdas.migrate_ledger import handler
@@ -17,6 +19,13 @@ from lambdas.migrate_ledger.handler import applied, bring_to_version
 from lambdas.migrate_ledger.settings import Settings
 from local.postgres import Postgres
 
+MIGRATIONS = Path(connection.__file__).with_name("migrations")
+# What takes away from tables that older code still uses. A deployment that rolls back leaves the newer tables.
+NARROWS = re.compile(
+    r"\b(drop\s|truncate\s|delete\s+from|rename\s|alter\s+column|set\s+not\s+null"
+    r"|add\s+(column\s+)?(if\s+not\s+exists\s+)?\w+\s+[^,;]*not\s+null(?![^,;]*default))",
+    re.IGNORECASE,
+)
 USERS = {"check_rows": "write", "auditor": "read"}
 
 
@@ -85,6 +94,35 @@ def test_migrate_lets_users_of_rds_sign_in_by_token(postgres: Postgres, database
 def test_migrate_refuses_users_that_it_cannot_name(database: str, users: Mapping[str, str]) -> None:
     with pytest.raises(LedgerError, match="lower-case letters and write or read"):
         bring_to_version(database, users)
+
+
+def narrowing(sql: str) -> list[str]:
+    """Statements that do more than expand; comments aside."""
+    return [found[0] for found in NARROWS.finditer(re.sub(r"--.*", "", sql))]
+
+
+@pytest.mark.parametrize("name", migration_names())
+def test_migrations_only_expand(name: str) -> None:
+    assert narrowing((MIGRATIONS / name).read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "narrows"),
+    [
+        ("drop table object", True),
+        ("alter table object drop column size", True),
+        ("alter table object rename column size to bytes", True),
+        ("alter table object alter column size type int", True),
+        ("alter table object add column team text not null", True),
+        ("delete from object where rows = 0", True),
+        ("alter table object add column team text", False),
+        ("alter table object add column team text not null default ''", False),
+        ("create index on object (log) -- drop nothing", False),
+        ("create table team (name text not null)", False),
+    ],
+)
+def test_migrations_that_narrow_are_found(sql: str, narrows: bool) -> None:
+    assert bool(narrowing(sql)) is narrows
 
 
 def test_migrate_leaves_a_ledger_of_a_newer_version_as_it_is(database: str) -> None:

@@ -13,12 +13,12 @@ from adapters.objects import Stored
 from lakehouse.announcements import NotForUs, ObjectCreated, announcement, parse_announcement
 from lakehouse.catalog import load_entities
 from lakehouse.errors import LakeError, SettingsError
-from lakehouse.paths import LoadManifestKey, load_log
+from lakehouse.paths import BronzeKey, LoadManifestKey, load_log
 from lambdas.check_rows.object_check import ObjectCheck
 from lambdas.sweep_bronze import handler as sweep_bronze
 from lambdas.sweep_bronze.queue import CheckQueue
 from lambdas.sweep_bronze.settings import Settings
-from lambdas.sweep_bronze.sweep import LONGEST_ATTEMPT, Sweeper, SweepReport, UncoveredLoad
+from lambdas.sweep_bronze.sweep import BACKLOG, LONGEST_ATTEMPT, Sweeper, SweepReport, UncoveredLoad
 from local.check_runner import LocalContext
 from tests.builders.bronze import NOON, a_bronze_object
 from tests.builders.messages import BUCKETS, an_announcement, land
@@ -29,6 +29,9 @@ ENTITIES = load_entities()
 ORDERS = ENTITIES["orders"]
 SHA = "0123456789abcdef" * 4
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+ANY_AGE = timedelta(0)
+AS_OF = int((NOON - 100 * DAY).timestamp() * 1000)
 
 
 class DatedStore(FakeObjectStore):
@@ -37,15 +40,32 @@ class DatedStore(FakeObjectStore):
     def __init__(self) -> None:
         super().__init__()
         self.written: dict[str, datetime] = {}
+        self.listed: dict[str, list[str]] = {}  # keys that the last listing of a prefix gave
 
     def keys(self, bucket: str, prefix: str, start_after: str = "") -> Iterator[Stored]:
+        listed = self.listed[prefix] = list[str]()
         for stored in super().keys(bucket, prefix, start_after):
+            listed.append(stored.key)
             yield replace(stored, modified=self.written.get(stored.key, NOON))
 
 
 @pytest.fixture
 def store() -> DatedStore:
     return DatedStore()
+
+
+class FakeQueue:
+    """A queue that already holds so many messages."""
+
+    def __init__(self, held: int) -> None:
+        self._held = held
+        self.sent: list[str] = []
+
+    def depth(self) -> int:
+        return self._held
+
+    def send(self, bodies: Sequence[str]) -> None:
+        self.sent += bodies
 
 
 Sweep = Callable[..., tuple[SweepReport, list[str]]]
@@ -55,10 +75,12 @@ Sweep = Callable[..., tuple[SweepReport, list[str]]]
 def sweep(store: DatedStore, ledger: Ledger) -> Sweep:
     """Sweeps at a moment; the report, and the messages it sent."""
 
-    def run(age: timedelta = MINUTE, at: datetime = NOON) -> tuple[SweepReport, list[str]]:
-        sent: list[str] = []
-        sweeper = Sweeper(store, ledger, BUCKETS, ENTITIES, sent.extend, lambda: at)
-        return sweeper.sweep(age), sent
+    def run(
+        age: timedelta = MINUTE, at: datetime = NOON, depth: int = 0, everything: bool = False
+    ) -> tuple[SweepReport, list[str]]:
+        queue = FakeQueue(depth)
+        sweeper = Sweeper(store, ledger, BUCKETS, ENTITIES, queue, lambda: at)
+        return sweeper.sweep(age, everything=everything), queue.sent
 
     return run
 
@@ -124,12 +146,65 @@ def test_sweep_reports_what_is_stuck_and_what_is_missing(
     assert sweep(timedelta(0))[0] == SweepReport(stuck=(rival,), missing=(whole,))
 
 
+# --- where it begins
+
+
+def land_on(store: DatedStore, days_ago: int, first: int, log: str = "kafka-1") -> str:
+    """An object of one row, its day so many before NOON's."""
+    time = int((NOON - days_ago * DAY).timestamp() * 1000)
+    table = bronze_table(ORDERS, [an_order()], first=first, log=log)
+    return land(store, table, log=log, first_broker_time=time)
+
+
+def test_sweep_begins_at_the_day_of_the_oldest_hole(store: DatedStore, ledger: Ledger, sweep: Sweep) -> None:
+    keys = [land_on(store, days_ago, first) for first, days_ago in enumerate((90, 80, 70, 60, 0))]
+    known = [key for key in keys if key != keys[2]]
+    check(store, ledger, [an_announcement(key) for key in known])
+    assert sweep(ANY_AGE)[0].announced == (keys[2],)
+    assert min(store.listed["orders/year="]) > str(
+        BronzeKey.parse(keys[0])
+    )  # the days before are not looked at
+    check(store, ledger, [an_announcement(keys[2])])
+    assert sweep(ANY_AGE) == (SweepReport(), [])
+    assert store.listed["orders/year="] == [keys[4]]
+    store.delete(BUCKETS.bronze, keys[0])
+    assert sweep(ANY_AGE)[0].missing == ()
+    assert sweep(ANY_AGE, everything=True)[0].missing == (keys[0],)
+
+
+def test_sweep_looks_for_logs_that_the_ledger_never_heard_of(
+    store: DatedStore, ledger: Ledger, sweep: Sweep
+) -> None:
+    check(store, ledger, [an_announcement(land_on(store, 0, 0))])
+    new, old = land_on(store, 2, 0, log="kafka-2"), land_on(store, 9, 0, log="kafka-3")
+    assert sweep(ANY_AGE)[0].announced == (new,)
+    assert sweep(ANY_AGE, everything=True)[0].announced == (old, new)
+
+
+def test_sweep_looks_everywhere_while_a_beginning_is_missing(
+    store: DatedStore, ledger: Ledger, sweep: Sweep
+) -> None:
+    first, second = land_on(store, 50, 0), land_on(store, 40, 1)
+    assert set(sweep(ANY_AGE)[0].announced) == {first, second}  # an empty ledger knows no beginning
+    check(store, ledger, [an_announcement(second)])
+    assert sweep(ANY_AGE)[0].announced == (first,)
+
+
+def test_sweep_finds_the_rows_of_an_old_load(store: DatedStore, ledger: Ledger, sweep: Sweep) -> None:
+    recent = bronze_table(ENTITIES["products"], [a_row("products")], log="kafka-1")
+    check(store, ledger, [an_announcement(land(store, recent, entity="products", log="kafka-1"))])
+    put_manifest(store, 2)
+    table = bronze_table(ENTITIES["products"], [a_row("products")] * 2, all_text=True, log=load_log(SHA))
+    key = land(store, table, entity="products", log=load_log(SHA), first_broker_time=AS_OF)
+    assert sweep(ANY_AGE)[0].announced == (key,)
+
+
 # --- loads
 
 
 def put_manifest(store: FakeObjectStore, records: int) -> str:
     key = str(LoadManifestKey("products", SHA))
-    store.put(BUCKETS.bronze, key, json.dumps({"records": records}).encode())
+    store.put(BUCKETS.bronze, key, json.dumps({"records": records, "as_of": AS_OF}).encode())
     return key
 
 
@@ -202,6 +277,16 @@ def test_announcement_of_a_sweep_reads_like_one_of_eventbridge() -> None:
     )
 
 
+def test_sweep_leaves_alone_what_a_long_queue_holds(store: DatedStore, sweep: Sweep) -> None:
+    keys = [land(store, bronze_table(ORDERS, [an_order()], first=n)) for n in range(BACKLOG + 3)]
+    store.written = {key: NOON - MINUTE - timedelta(seconds=n) for n, key in enumerate(keys)}
+    report, sent = sweep(depth=BACKLOG + 1)
+    assert report.announced == (keys[-1], keys[-2])  # the oldest, as many as the queue cannot hold
+    assert (len(sent), report.left_for_later) == (2, BACKLOG + 1)
+    assert sweep(depth=10 * BACKLOG)[1] == []
+    assert len(sweep(depth=BACKLOG)[1]) == len(keys)  # a short queue proves nothing
+
+
 class QueueThatRefuses:
     def send_message_batch(self, **arguments: Any) -> dict[str, Any]:
         return {"Failed": [{"Id": "0", "Code": "InternalError"}]}
@@ -216,11 +301,15 @@ class QueueThatTakes:
         self.batches.append([entry["MessageBody"] for entry in Entries])
         return {}
 
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803
+        return {"Attributes": dict.fromkeys(AttributeNames, "4")}
+
 
 def test_queue_sends_in_batches_of_ten_and_tells_when_it_is_refused() -> None:
     sqs = QueueThatTakes()
     CheckQueue(sqs, "url").send([str(n) for n in range(21)])
     assert [len(batch) for batch in sqs.batches] == [10, 10, 1]
+    assert CheckQueue(sqs, "url").depth() == 8  # waiting, and in hand
     CheckQueue(sqs, "url").send([])
     assert len(sqs.batches) == 3
     with pytest.raises(LakeError, match="refused 1 announcements"):

@@ -81,6 +81,7 @@ _READ, _PUT = ("s3:GetObject",), ("s3:AbortMultipartUpload", "s3:ListMultipartUp
 _ERASE = ("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersion")
 _GLUE = "glue:<region>:<account>:"
 _KAFKA, _CLUSTER = "kafka:<region>:<account>:", "nexus-kafka/nexus-streaming/BrokerAddressesIncarnation"
+_ANY_CLUSTER = "nexus-kafka/*"  # of this name: its id is not known where a name ends in a wildcard
 _TOPICS = f"{_KAFKA}topic/{_CLUSTER}/*.v1"
 
 
@@ -185,7 +186,7 @@ ALLOWED: Mapping[str, Grants] = {
     "processing SweepBronzeRole": all_of(
         on("*", *NETWORK),
         on("SweepBronzeLogs", *LOGS),
-        on("CheckQueue", "sqs:SendMessage"),
+        on("CheckQueue", "sqs:GetQueueAttributes", "sqs:SendMessage"),
         ledger("sweep_bronze"),
         lake("bronze"),
         lake("silver", "quarantine", lists=False, actions=("s3:DeleteObject",)),
@@ -212,17 +213,30 @@ ALLOWED: Mapping[str, Grants] = {
         lake("bronze", actions=(*_READ, *_PUT)),
         key("Decrypt", "GenerateDataKey"),
     ),
+    "canary CanaryRole": all_of(
+        on("*", *NETWORK, "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"),
+        on("CanaryLogs", *LOGS),
+        SCHEMAS,
+        ledger("canary"),
+        lake("bronze", actions=()),
+        lake("bronze/orders", "silver/orders", "quarantine/orders", lists=False),
+        key("Decrypt"),
+    ),
     "connect ConnectorRole": all_of(
         SCHEMAS,
         on("nexus-streaming/Cluster", "kafka-cluster:Connect", "kafka-cluster:DescribeCluster"),
         on(_TOPICS, "kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"),
         on(
-            f"{_KAFKA}topic/{_CLUSTER}/__amazon_msk_connect_*",
+            f"{_KAFKA}topic/{_ANY_CLUSTER}/__amazon_msk_connect_*",
             *(f"kafka-cluster:{a}" for a in ("CreateTopic", "DescribeTopic", "ReadData", "WriteData")),
         ),
         *(
-            on(f"{_KAFKA}group/{_CLUSTER}/{group}", "kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup")
-            for group in ("__amazon_msk_connect_*", "connect-nexus-bronze-sink", "connect-nexus-bronze-sink*")
+            on(f"{_KAFKA}group/{group}", "kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup")
+            for group in (
+                f"{_ANY_CLUSTER}/__amazon_msk_connect_*",
+                f"{_CLUSTER}/connect-nexus-bronze-sink",
+                f"{_ANY_CLUSTER}/connect-nexus-bronze-sink*",
+            )
         ),
         lake("bronze", actions=(*_READ, *_PUT)),
         key("Decrypt", "GenerateDataKey"),
@@ -265,7 +279,8 @@ ALLOWED: Mapping[str, Grants] = {
 }
 # Actions that know no resource, or none narrower: everything else names its own.
 EVERYWHERE = {
-    *("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricData", "glue:GetSchemaVersion"),
+    *("cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:PutMetricData"),
+    "glue:GetSchemaVersion",
     *("logs:DescribeLogGroups", "s3:GetAccountPublicAccessBlock"),
     *NETWORK,
     *SYSTEMS_MANAGER,

@@ -5,11 +5,13 @@ from tests.stacks.seeding import (
     allow,
     drop,
     plain_http,
+    properties,
     put,
     renamed,
     statement_of,
     unkept,
     without_policy_of,
+    without_statement,
 )
 
 BUCKET = "AWS::S3::Bucket"
@@ -61,6 +63,12 @@ STORAGE = [
         "test_storage::test_storage_announces_new_objects_without_a_function_of_cdk",
     ),
     Defect(
+        "anybody may use the key of the lake",
+        "storage",
+        put(KEY, "KeyPolicy.Statement.0.Principal", {"AWS": "*"}),
+        "test_iam::test_iam_keys_are_for_roles_of_the_account_and_for_services_that_must",
+    ),
+    Defect(
         "the key of the lake does not rotate",
         "storage",
         put(KEY, "EnableKeyRotation", False),
@@ -89,6 +97,18 @@ STORAGE = [
         "storage",
         drop(BUCKET, "LoggingConfiguration", **BRONZE),
         "test_storage::test_storage_logs_who_reads_and_writes",
+    ),
+    Defect(
+        "the balancer's log is refused",
+        "storage",
+        without_statement("BalancerLogs"),
+        "test_storage::test_storage_lets_the_balancer_write_its_log_and_nobody_else_from_outside",
+    ),
+    Defect(
+        "a bucket says not whose it is",
+        "storage",
+        drop(BUCKET, "Tags", **BRONZE),
+        "test_app::test_stacks_tags_say_product_environment_and_subject",
     ),
     Defect(
         "the erasure role may delete buckets",
@@ -123,6 +143,30 @@ DATABASE = [
         put(DB, "MultiAZ", False),
         "test_database::test_database_of_production_survives_a_zone_and_a_mistake",
         environment="prod",
+    ),
+    Defect(
+        "the ledger's owner has a password in the template",
+        "database",
+        put(DB, "MasterUserPassword", "postgres"),
+        "test_app::test_stacks_hold_no_secret_but_the_one_of_the_document",
+    ),
+    Defect(
+        "the ledger's backups end with it",
+        "database",
+        put(DB, "DeleteAutomatedBackups", True),
+        "test_database::test_database_keeps_backups_as_long_as_the_environment_says",
+    ),
+    Defect(
+        "the ledger is in the group of the hosts",
+        "database",
+        put(DB, "VPCSecurityGroups", [{"Ref": "IngestHostsGroup"}]),
+        "test_database::test_database_is_reached_by_its_clients_alone",
+    ),
+    Defect(
+        "the migration's policy is nobody's",
+        "database",
+        put("AWS::IAM::Policy", "Roles", []),
+        "test_iam::test_iam_roles_may_something",
     ),
     Defect(
         "the ledger takes passwords only",
@@ -161,6 +205,12 @@ CATALOG = [
         "catalog",
         unkept("AWS::Glue::SchemaVersion"),
         "test_catalog::test_catalog_registers_every_published_version_for_ever",
+    ),
+    Defect(
+        "a deployment does not wait for a schema version",
+        "catalog",
+        lambda t: next(properties(t, "Custom::SchemasAvailable"))["Versions"].popitem(),
+        "test_catalog::test_catalog_deployment_asks_for_every_version",
     ),
     Defect(
         "a workgroup's limits are no longer enforced",

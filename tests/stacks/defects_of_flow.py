@@ -33,6 +33,29 @@ NETWORK = [
         },
     ),
     Defect(
+        "a rule between groups opens all ports above its own",
+        "network",
+        put("AWS::EC2::SecurityGroupIngress", "ToPort", 65535, FromPort=9098),
+        "test_network::test_network_opens_these_ways_in_both_directions_and_no_others",
+        arguments={
+            "kind": "AWS::EC2::SecurityGroupIngress",
+            "own": "GroupId",
+            "other": "SourceSecurityGroupId",
+        },
+    ),
+    Defect(
+        "a private subnet has no way out",
+        "network",
+        drop("AWS::EC2::Route", "NatGatewayId"),
+        "test_network::test_network_with_nat_goes_out_through_one_gateway",
+    ),
+    Defect(
+        "the network's names are not resolved",
+        "network",
+        put("AWS::EC2::VPC", "EnableDnsHostnames", False),
+        "test_network::test_network_resolves_names_in_the_range_of_its_environment",
+    ),
+    Defect(
         "flows are not logged",
         "network",
         remove("AWS::EC2::FlowLog"),
@@ -88,6 +111,18 @@ STREAMING = [
         "streaming",
         remove(TOPIC),
         "test_streaming::test_every_entity_has_a_topic_of_three_replicas",
+    ),
+    Defect(
+        "a deployment waits an hour for its guard",
+        "streaming",
+        drop("Custom::ChangeGuard", "ServiceTimeout"),
+        "test_app::test_stacks_custom_resources_are_answered_in_time_by_functions_of_ours",
+    ),
+    Defect(
+        "the guard does not see what becomes of a topic",
+        "streaming",
+        put("Custom::ChangeGuard", "Things", {}),
+        "test_streaming::test_every_topic_waits_for_the_guard_that_sees_what_it_will_become",
     ),
     Defect(
         "the cluster is deleted with its stack",

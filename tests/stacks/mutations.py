@@ -1,13 +1,13 @@
 """Seeds defects in synthesized templates, one by one, and shows the named test that catches each.
 
-`python -m tests.stacks.mutations` prints the table; `test_mutations.py` runs the same within the suite. The defects
-are in `defects_*.py`, what they are made of in `seeding.py`.
+`python -m tests.stacks.mutations` prints the table; `test_mutations.py` runs the same within the suite, and keeps the
+list in docs/generated/mutations.md. The defects are in `defects_*.py`, what they are made of in `seeding.py`.
 """
 
 import importlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -52,7 +52,6 @@ def fails(defect: Defect, raw_templates: "_Spoiled") -> bool:
     test = getattr(importlib.import_module(f"tests.stacks.{module}"), name)
     given: dict[str, Any] = {
         "raw_templates": raw_templates,
-        "templates": raw_templates.as_templates,
         "environment": defect.environment,
         "golden": Golden(write=False),
         **defect.arguments,
@@ -62,6 +61,31 @@ def fails(defect: Defect, raw_templates: "_Spoiled") -> bool:
     except (Exception, pytest.fail.Exception):  # noqa: BLE001 - however a test fails, it has seen the defect
         return True
     return False
+
+
+def to_page(defects: Sequence[Defect]) -> str:
+    """The list for people, by the stack that is spoiled."""
+    rows = []
+    for one in defects:
+        module, _, test = one.caught_by.partition("::")
+        rows.append(
+            f"| {one.says} | {one.stack}, {one.environment} "
+            f"| [{module}](../../tests/stacks/{module}.py) | `{test}` |"
+        )
+    return "\n".join(
+        [
+            "# Defects that the tests of the stacks catch",
+            "",
+            f"{len(defects)} defects are seeded in the templates, one by one. `tests/stacks/test_mutations.py` shows",
+            "for each that the named test fails with it and passes without it; `python -m tests.stacks.mutations`",
+            "prints what became of each. Made by `make golden` from `tests/stacks/defects_*.py`.",
+            "",
+            "| defect | in | file | test that catches it |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
 class _Spoiled:
@@ -82,12 +106,6 @@ class _Spoiled:
         defect.change(spoiled)
         assert spoiled != found[defect.stack], f"{defect.says}: the change changes nothing"
         return {**found, defect.stack: spoiled}
-
-    def as_templates(self, *arguments: Any, **changes: Any) -> Mapping[str, Any]:
-        """Stands for the fixture `templates`."""
-        from aws_cdk.assertions import Template
-
-        return {name: Template.from_json(dict(t)) for name, t in self(*arguments, **changes).items()}
 
 
 class _Table:

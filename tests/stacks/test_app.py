@@ -1,12 +1,15 @@
 """What holds for every stack of every environment."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from stacks.settings import ENVIRONMENTS
 from tests.conftest import Golden
-from tests.stacks.conftest import ROOT, Compose
+from tests.stacks.conftest import ROOT, Assembly, Compose
 from tests.stacks.reading import Raw, text_of
+from tests.stacks.test_schemas import schema_of
 
 # What holds state: its logical id must never change, or CloudFormation makes a new one beside it.
 STATEFUL = {
@@ -33,6 +36,14 @@ PRECIOUS = {
     "AWS::RDS::DBInstance",
     "AWS::S3::Bucket",
 }
+# Which function of ours stands behind a custom resource.
+ANSWERS = {
+    "Custom::ChangeGuard": "guard_change",
+    "Custom::KafkaBrokers": "find_brokers",
+    "Custom::LedgerSchema": "migrate_ledger",
+    "Custom::PlacedFiles": "place_files",
+    "Custom::SchemasAvailable": "check_schemas",
+}
 # The most characters AWS takes in a name, by type and property.
 LENGTHS = {
     ("AWS::S3::Bucket", "BucketName"): 63,
@@ -58,6 +69,21 @@ LENGTHS = {
 }
 
 
+# CloudFormation's schema lets it have tags, and CloudFormation does not.
+WITHOUT_TAGS = {"AWS::RDS::DBProxyTargetGroup"}
+
+
+@cache
+def takes_tags(kind: str) -> bool:
+    """Whether it has a property `Tags`: a list of keys and values, or an object."""
+    return not kind.startswith("Custom::") and "Tags" in schema_of(kind)["properties"]
+
+
+def tags_of(resource: Raw) -> dict[str, str]:
+    found = resource.get("Properties", {}).get("Tags", [])
+    return dict(found) if isinstance(found, Mapping) else {tag["Key"]: tag["Value"] for tag in found}
+
+
 def every_resource(found: Mapping[str, Raw]) -> Iterator[tuple[str, str, Raw]]:
     for stack, template in found.items():
         for name, resource in template["Resources"].items():
@@ -73,15 +99,32 @@ def test_stacks_are_described_for_people(raw_templates: Compose, environment: st
             assert not ours or len(found.get("Description", "")) >= 20, f"{name}.{output} says nothing"
 
 
-def test_stacks_are_called_by_product_environment_and_subject(
-    raw_templates: Compose, environment: str
-) -> None:
-    for _, _, resource in every_resource(raw_templates(environment)):
-        tags = resource.get("Properties", {}).get("Tags", [])
-        if isinstance(tags, list) and tags:
-            known = {tag["Key"]: tag["Value"] for tag in tags if "Key" in tag}
-            assert (known["product"], known["environment"]) == ("nexus", environment)
-            assert "part" in known
+def test_stacks_are_those_whose_code_there_is(raw_templates: Compose, environment: str) -> None:
+    """The connector comes with its plugin, Airflow with its DAGs: until then they are templates in tests."""
+    found = set(raw_templates(environment))
+    assert found >= {
+        *("storage", "network", "database", "catalog"),
+        *("streaming", "processing", "ingest", "observability"),
+    }
+    assert not found & {"connect", "orchestration"}
+
+
+def test_stacks_tags_say_product_environment_and_subject(raw_templates: Compose, environment: str) -> None:
+    for stack, name, resource in every_resource(raw_templates(environment)):
+        if resource["Type"] in WITHOUT_TAGS or not takes_tags(resource["Type"]):
+            continue
+        wanted = {"product": "nexus", "environment": environment, "part": stack}
+        tags = tags_of(resource)
+        assert wanted.items() <= tags.items(), f"{stack}.{name} ({resource['Type']}) has the tags {tags}"
+
+
+def too_long(found: Mapping[str, Raw]) -> list[str]:
+    return [
+        f"{stack}.{name}: {key} is longer than {most}"
+        for stack, name, resource in every_resource(found)
+        for (kind, key), most in LENGTHS.items()
+        if resource["Type"] == kind and len(text_of(resource.get("Properties", {}).get(key, ""))) > most
+    ]
 
 
 def references(value: Any) -> Iterator[tuple[str, str]]:
@@ -111,22 +154,31 @@ def test_stacks_keep_what_is_precious(raw_templates: Compose, environment: str) 
             assert kept == ("Retain", "Retain"), f"{stack}.{name} is lost with its stack"
 
 
-def test_stacks_with_state_are_protected(assets: Any, environment: str) -> None:
-    from app import compose
-    from stacks.base import App
-    from stacks.settings import Settings
-    from tests.stacks.conftest import cdk_context
+def protected(assembly: Assembly) -> set[str]:
+    """Names of the stacks that CloudFormation refuses to delete."""
+    return {
+        name
+        for name, file in assembly.files.items()
+        for artifact in assembly.manifest["artifacts"].values()
+        if artifact.get("properties", {}).get("templateFile") == file.name
+        and artifact["properties"].get("terminationProtection")
+    }
 
-    def protected(extra: Mapping[str, str]) -> dict[str, bool]:
-        app = App(context=cdk_context(environment, {}, extra))
-        settings = Settings.from_context(app.node.try_get_context, {})
-        return {
-            name: bool(one.termination_protection) for name, one in compose(app, settings, assets).items()
-        }
 
-    assert {"storage", "database", "catalog"} <= {name for name, on in protected({}).items() if on}
-    if environment != "prod":
-        assert not any(protected({"destroy": environment}).values())
+def test_stacks_with_state_are_protected(
+    assemblies: Callable[..., Assembly], raw_templates: Compose, environment: str
+) -> None:
+    with_state = {
+        stack
+        for stack, _, resource in every_resource(raw_templates(environment))
+        if resource["Type"] in PRECIOUS - {"AWS::KMS::Key"}  # that of the alarms encrypts mails
+    }
+    assert with_state == {"storage", "database", "catalog", "streaming"}
+    assert protected(assemblies(environment)) == with_state
+
+
+def test_stacks_are_not_protected_when_both_switches_agree(assemblies: Callable[..., Assembly]) -> None:
+    assert protected(assemblies("dev", {"destroy": "dev"})) == set()
 
 
 def test_stacks_keep_the_ids_of_what_holds_state(raw_templates: Compose, golden: Golden) -> None:
@@ -139,17 +191,21 @@ def test_stacks_keep_the_ids_of_what_holds_state(raw_templates: Compose, golden:
     golden.check("stateful-ids.txt", "\n".join(sorted(lines)) + "\n")
 
 
+def test_stacks_names_fit(raw_templates: Compose, environment: str) -> None:
+    assert too_long(raw_templates(environment)) == []
+
+
 def test_stacks_names_fit_with_the_longest_prefix(raw_templates: Compose) -> None:
-    longest = "x" * 47
-    checked = set()
-    found = raw_templates("staging", bucket_prefix=longest)
-    for stack, name, resource in every_resource(found):
-        for (kind, key), most in LENGTHS.items():
-            value = resource.get("Properties", {}).get(key) if resource["Type"] == kind else None
-            if value is not None:
-                checked.add(kind)
-                assert len(text_of(value)) <= most, f"{stack}.{name}: {value} is longer than {most}"
-    assert {"AWS::S3::Bucket", "AWS::Lambda::Function", "AWS::RDS::DBProxy"} <= checked
+    """And the longest name of an environment."""
+    found = raw_templates("staging", bucket_prefix="x" * 47)
+    assert too_long(found) == []
+    named = {resource["Type"] for _, _, resource in every_resource(found)} & {kind for kind, _ in LENGTHS}
+    assert {"AWS::S3::Bucket", "AWS::Lambda::Function", "AWS::RDS::DBProxy"} <= named
+
+
+def test_stacks_names_that_are_too_long_are_found() -> None:
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "x" * 81}}
+    assert too_long({"a": {"Resources": {"Q": queue}}}) == ["a.Q: QueueName is longer than 80"]
 
 
 def test_stacks_use_no_function_that_cdk_brings_along(raw_templates: Compose, environment: str) -> None:
@@ -170,7 +226,59 @@ def test_stacks_functions_are_alike(raw_templates: Compose, environment: str) ->
             assert "LogGroup" in properties["LoggingConfig"]
 
 
+def test_stacks_custom_resources_are_answered_in_time_by_functions_of_ours(
+    raw_templates: Compose, environment: str
+) -> None:
+    """Without a limit CloudFormation waits an hour for a function that cannot answer."""
+    found = raw_templates(environment)
+    functions = {
+        name: resource["Properties"]
+        for _, name, resource in every_resource(found)
+        if resource["Type"] == "AWS::Lambda::Function"
+    }
+    for stack, name, resource in every_resource(found):
+        if resource["Type"].startswith("Custom::"):
+            properties = resource["Properties"]
+            token = text_of(properties["ServiceToken"])  # of this stack, or published by another
+            [function] = [one for id_, one in functions.items() if id_ in token]
+            assert function["Handler"].split(".")[1] == ANSWERS[resource["Type"]], f"{stack}.{name}"
+            assert function["Timeout"] < int(properties["ServiceTimeout"]) <= 600, f"{stack}.{name}"
+
+
+def test_stacks_functions_wait_for_their_rights(raw_templates: Compose, environment: str) -> None:
+    """AWS refuses a function in a network whose role may not make interfaces there yet."""
+    for template in raw_templates(environment).values():
+        for name, resource in template["Resources"].items():
+            if resource["Type"] == "AWS::Lambda::Function":
+                waits = {template["Resources"][id_]["Type"] for id_ in resource["DependsOn"]}
+                assert "AWS::IAM::Policy" in waits, name
+
+
 def test_stacks_logs_have_an_end(raw_templates: Compose, environment: str) -> None:
     for stack, name, resource in every_resource(raw_templates(environment)):
         if resource["Type"] == "AWS::Logs::LogGroup":
             assert resource["Properties"].get("RetentionInDays"), f"{stack}.{name} is kept for ever"
+
+
+def test_stacks_hold_no_secret_but_the_one_of_the_document(raw_templates: Compose, environment: str) -> None:
+    """docs/secrets.md: the password of the ledger's owner, which RDS makes, keeps and turns."""
+    made, text = [], json.dumps(dict(raw_templates(environment)))
+    for stack, name, resource in every_resource(raw_templates(environment)):
+        properties = resource.get("Properties", {})
+        if properties.get("ManageMasterUserPassword") or resource["Type"].startswith("AWS::SecretsManager::"):
+            made.append((stack, name))
+    assert [stack for stack, _ in made] == ["database"]
+    for word in ('"MasterUserPassword"', '"SecretString"', "resolve:secretsmanager", "resolve:ssm-secure"):
+        assert word not in text
+    written = (ROOT / "docs" / "secrets.md").read_text("utf-8")
+    assert "nexus_owner" in written
+    assert "LedgerOwnerSecretArn" in written
+    assert "LedgerOwnerSecretArn" in raw_templates(environment)["database"]["Outputs"]
+
+
+def test_cdk_builds_what_it_deploys_before_it_synthesizes() -> None:
+    told = json.loads((ROOT / "cdk.json").read_text("utf-8"))
+    assert told["build"] == "make assets"
+    python, script = told["app"].split()
+    assert python == ".venv/bin/python"
+    assert (ROOT / script).is_file()

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -14,29 +15,23 @@ from local import assets as builder
 from local.assets import build_functions, locked_versions, source_files
 from stacks.assets import Assets
 from stacks.layers import UNPACKED_MB
-from tests.stacks.conftest import ROOT
+from tests.stacks.conftest import ROOT, Assembly
+from tests.stacks.reading import resources, text_of
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "lambdas").glob("*/handler.py"))
 LAMBDA_MB = 250  # AWS: a function and its layers, unpacked
-# What the managed layer and the runtime have; the tests stand in for both.
-LAYER = (
-    "boto3",
-    "botocore",
-    "s3transfer",
-    "jmespath",
-    "urllib3",
-    "python-dateutil",
-    "six",
-    "numpy",
-    "pyarrow",
-)
+# What the runtime has, and what the managed layer has beside it; the tests stand in for both.
+RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "python-dateutil", "six")
+LAYER = ("numpy", "pyarrow")
 
 
-@pytest.fixture(scope="module")
-def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with links to the packages of the layer and the runtime, and no others."""
-    folder = tmp_path_factory.mktemp("layer")
-    for name in LAYER:
+# What a layer of our own brings, by function.
+OWN_LAYERS = {"canary": ("grpcio", "protobuf", "typing-extensions")}
+
+
+def link(folder: Path, names: Iterable[str]) -> Path:
+    """A folder with links to these packages and no others."""
+    for name in names:
         distribution = importlib.metadata.distribution(name)
         for top in {Path(file).parts[0] for file in distribution.files or [] if ".." not in Path(file).parts}:
             if not (folder / top).exists():
@@ -62,13 +57,25 @@ def test_package_holds_no_native_code(assets: Assets, function: str) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_package_is_imported_with_the_layer_alone(
-    assets: Assets, layer: Path, tmp_path: Path, function: str
+def test_package_is_imported_with_the_layers_that_the_function_has(
+    assets: Assets,
+    undeployed: Callable[[str], Assembly],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    function: str,
 ) -> None:
     with zipfile.ZipFile(assets.file(f"{function}.zip")) as package:
         package.extractall(tmp_path)
+    [layers] = [
+        text_of(found.get("Layers", []))
+        for template in undeployed("prod").templates.values()
+        for found in resources(template, "AWS::Lambda::Function").values()
+        if found["Handler"] == f"lambdas.{function}.handler.lambda_handler"
+    ]
+    managed = LAYER if "AWSSDKPandas" in layers else ()
+    layer = link(tmp_path_factory.mktemp("layer"), [*RUNTIME, *managed, *OWN_LAYERS.get(function, ())])
     code = (
-        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(layer)!r}]\n"
+        f"import sys; sys.path[:0] = {[str(tmp_path), str(layer)]!r}\n"
         f"import lambdas.{function}.handler as found\n"
         f"assert found.__file__.startswith({str(tmp_path)!r}), found.__file__\n"
         "assert callable(found.lambda_handler)\n"
@@ -100,6 +107,17 @@ def test_package_of_check_rows_holds_what_it_reads(assets: Assets) -> None:
     others = {name for name in names if name.startswith("lambdas/") and "check_rows" not in name}
     assert others == {"lambdas/__init__.py"}
     assert not {name for name in names if name.startswith(("local/", "stacks/", "tests/", "grpc_ingest/"))}
+
+
+def test_package_of_the_canary_holds_the_client_and_not_the_host(assets: Assets) -> None:
+    with zipfile.ZipFile(assets.file("canary.zip")) as package:
+        found = {name for name in package.namelist() if name.startswith("grpc_ingest/")}
+    assert {
+        "grpc_ingest/client/client.py",
+        "grpc_ingest/proto/gen/nexus/ingest/v1/ingest_pb2.py",
+        "grpc_ingest/proto/gen/nexus/v1/orders_pb2.py",
+    } <= found
+    assert not [name for name in found if name.startswith(("grpc_ingest/server", "grpc_ingest/producer"))]
 
 
 def test_package_is_the_same_wherever_it_is_built(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from lakehouse.catalog import load_entities
 from lakehouse.compilers.glue import glue_columns
 from lakehouse.paths import BronzeKey
+from local.templates import read_settings
 from stacks.athena import INSIGHTS
 from stacks.schema_history import published
 from tests.stacks.conftest import ROOT, Compose
@@ -56,6 +57,10 @@ def test_catalog_tables_project_the_partitions_of_the_lakes_keys(raw_templates: 
     assert [column["Name"] for column in found["PartitionKeys"]] == ["year", "month", "day"]
     parameters = found["Parameters"]
     assert parameters["projection.enabled"] == "true"
+    assert parameters["projection.year.type"] == "integer"
+    first, last = (int(year) for year in parameters["projection.year.range"].split(","))
+    assert first <= 2016, "Olist's first orders"
+    assert last >= 2040
     for name, digits in (("month", "2"), ("day", "2")):
         assert parameters[f"projection.{name}.type"] == "integer"
         assert parameters[f"projection.{name}.digits"] == digits
@@ -155,12 +160,18 @@ def test_catalog_schemas_are_one_per_topic_and_compatible(raw_templates: Compose
     assert {(s["DataFormat"], s["Compatibility"]) for s in found} == {("PROTOBUF", "BACKWARD")}
     registry = only(resources(catalog(raw_templates, environment), "AWS::Glue::Registry"))
     assert registry["Name"] == f"keystone-nexus-{environment}"
+    [name] = resources(catalog(raw_templates, environment), "AWS::Glue::Registry")
+    assert {text_of(schema["Registry"]["Arn"]) for schema in found} == {f"{name}.Arn"}
 
 
 def test_catalog_deployment_asks_for_every_version(raw_templates: Compose, environment: str) -> None:
     template = catalog(raw_templates, environment)
-    asked = {text_of(i) for i in only(resources(template, "Custom::SchemasAvailable"))["Versions"].values()}
+    asks = only(resources(template, "Custom::SchemasAvailable"))
+    asked = {text_of(version) for version in asks["Versions"].values()}
     assert asked == {f"{name}.VersionId" for name in resources(template, "AWS::Glue::SchemaVersion")}
+    function = text_of(asks["ServiceToken"]).removesuffix(".Arn")
+    handler = resources(template, "AWS::Lambda::Function")[function]["Handler"]
+    assert handler == "lambdas.check_schemas.handler.lambda_handler"
 
 
 def test_catalog_workgroups_are_enforced_and_encrypted(raw_templates: Compose, environment: str) -> None:
@@ -175,8 +186,10 @@ def test_catalog_workgroups_are_enforced_and_encrypted(raw_templates: Compose, e
         assert configuration["PublishCloudWatchMetricsEnabled"]
         answers = configuration["ResultConfiguration"]
         assert answers["EncryptionConfiguration"]["EncryptionOption"] == "SSE_KMS"
-        places.add(answers["OutputLocation"])
+        places.add(text_of(answers["OutputLocation"]))
     assert len(places) == 3
+    bucket = f"{read_settings(environment).bucket_prefix}-athena-results"
+    assert all(place.startswith(f"s3://{bucket}/") for place in places)
 
 
 def test_catalog_limits_differ_and_the_pipelines_stops_no_merge(

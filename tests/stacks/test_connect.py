@@ -12,7 +12,7 @@ from lakehouse.errors import InputError, SettingsError
 from stacks.assets import Assets
 from stacks.connect import PLUGIN
 from stacks.connect_properties import checked_worker_properties, worker_properties
-from tests.stacks.conftest import Compose, _compose, cdk_context
+from tests.stacks.conftest import Assembly, Compose, cdk_context, synthesize
 from tests.stacks.reading import Raw, only, resources, statements, text_of, whole
 
 TOPICS = [entity.topic for entity in load_entities().values()]
@@ -20,18 +20,23 @@ Templates = Callable[..., Mapping[str, Raw]]
 
 
 @pytest.fixture(scope="module")
-def with_connector(assets: Assets, tmp_path_factory: pytest.TempPathFactory) -> Templates:
+def with_connector(
+    undeployed: Callable[[str], Assembly], all_assets: Assets, tmp_path_factory: pytest.TempPathFactory
+) -> Templates:
     """Templates of an environment in which the connector lands; `plugin` are the bytes of its file."""
     known: dict[str, Mapping[str, Raw]] = {}
 
-    def compose(environment: str = "dev", plugin: bytes = b"plugin", **land: Any) -> Mapping[str, Raw]:
+    def compose(environment: str = "dev", plugin: bytes = b"", **land: Any) -> Mapping[str, Raw]:
+        if not plugin and not land:
+            return undeployed(environment).templates
         asked = json.dumps([environment, plugin.decode(), land], sort_keys=True)
         if asked not in known:
             folder = tmp_path_factory.mktemp("assets")
-            shutil.copytree(assets.folder, folder, dirs_exist_ok=True)
-            (folder / PLUGIN).write_bytes(plugin)
+            shutil.copytree(all_assets.folder, folder, dirs_exist_ok=True)
+            if plugin:
+                (folder / PLUGIN).write_bytes(plugin)
             context = cdk_context(environment, {"land": {"by": "connect", **land}}, {})
-            known[asked] = _compose(context, Assets(folder), tmp_path_factory.mktemp("out"))
+            known[asked] = synthesize(context, Assets(folder), tmp_path_factory.mktemp("out")).templates
         return known[asked]
 
     return compose
@@ -156,8 +161,7 @@ def test_connector_scales_between_the_settings_and_never_beyond_its_partitions(
 
 def test_capacity_and_configuration_are_watched_by_the_guard(with_connector: Templates) -> None:
     one, more, faster = (
-        with_connector(plugin=b"plugin", **land)["connect"]
-        for land in ({}, {"most": 3}, {"flush_seconds": 30})
+        with_connector(**land)["connect"] for land in ({}, {"most": 3}, {"flush_seconds": 30})
     )
     [name] = resources(one, "Custom::ChangeGuard")
     [found] = whole(one, "AWS::KafkaConnect::Connector").values()

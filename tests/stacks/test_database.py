@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.ledger.connection import migration_names
+from local.templates import read_settings
 from stacks.ledger_users import USERS
 from tests.stacks.conftest import Compose
 from tests.stacks.reading import Raw, named, only, resources, statements, text_of, whole
@@ -57,6 +58,42 @@ def test_database_of_production_survives_a_zone_and_a_mistake(raw_templates: Com
     assert found["BackupRetentionPeriod"] >= 30
     assert not found["DeleteAutomatedBackups"]
     assert found["CopyTagsToSnapshot"]
+
+
+def test_database_keeps_backups_as_long_as_the_environment_says(
+    raw_templates: Compose, environment: str
+) -> None:
+    found = instance(database(raw_templates, environment))
+    assert found["BackupRetentionPeriod"] == read_settings(environment).database.backup_days
+    assert not found["DeleteAutomatedBackups"]
+
+
+def test_database_is_of_the_size_and_version_that_was_asked_for(
+    raw_templates: Compose, environment: str
+) -> None:
+    found, asked = instance(database(raw_templates, environment)), read_settings(environment).database
+    assert found["DBInstanceClass"] == f"db.{asked.instance}"
+    assert (found["Engine"], found["EngineVersion"].split(".")[0]) == ("postgres", "17")
+    assert found["CACertificateIdentifier"] == "rds-ca-rsa2048-g1", "roots of others are in no client"
+    assert found["MultiAZ"] is asked.multi_az
+    assert found["DeletionProtection"] is True
+
+
+def test_database_is_reached_by_its_clients_alone(raw_templates: Compose, environment: str) -> None:
+    template = database(raw_templates, environment)
+    found = instance(template)
+    assert ["DatabaseGroup" in text_of(group) for group in found["VPCSecurityGroups"]] == [True]
+    assert found["Port"] == "5432"
+    for key, kind in (
+        ("DBSubnetGroupName", "AWS::RDS::DBSubnetGroup"),
+        ("DBParameterGroupName", "AWS::RDS::DBParameterGroup"),
+    ):
+        assert [text_of(found[key])] == list(resources(template, kind))
+    for proxy in resources(template, "AWS::RDS::DBProxy").values():
+        assert ["ProxyGroup" in text_of(group) for group in proxy["VpcSecurityGroupIds"]] == [True]
+        assert len(proxy["VpcSubnetIds"]) == 3
+    migrates = only(resources(template, "AWS::Lambda::Function"))["VpcConfig"]
+    assert ["FunctionsGroup" in text_of(group) for group in migrates["SecurityGroupIds"]] == [True]
 
 
 def test_database_grows_and_is_patched(raw_templates: Compose, environment: str) -> None:

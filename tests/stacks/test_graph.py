@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from local.sleep import KEPT
-from tests.stacks.conftest import Compose
+from tests.stacks.conftest import Assembly, Compose
 from tests.stacks.reading import Raw
 
 # A stack may take what these expose. Observability knows names only, and nobody knows it.
@@ -19,6 +19,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "processing": {"network", "storage", "catalog", "database"},
     "ingest": {"network", "storage", "catalog", "streaming", "database"},
     "orchestration": {"network", "storage", "catalog", "database"},
+    "canary": {"network", "storage", "catalog", "database", "ingest"},
     "observability": set(),
 }
 
@@ -41,6 +42,11 @@ def test_graph_is_in_the_order_of_deployment(raw_templates: Compose, environment
     templates = raw_templates(environment)
     order = list(templates)
     assert {(a, b) for a, b in edges(templates, environment) if order.index(a) <= order.index(b)} == set()
+
+
+def test_check_is_deployed_before_its_writers(assemblies: Callable[..., Assembly]) -> None:
+    """It knows the columns of a newer contract before any of them lands."""
+    assert "Processing" in assemblies("dev").manifest["artifacts"]["Ingest"]["dependencies"]
 
 
 def test_graph_uses_no_exports(raw_templates: Compose, environment: str) -> None:

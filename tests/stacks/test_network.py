@@ -2,6 +2,7 @@
 
 import pytest
 
+from local.templates import read_settings
 from stacks.network import ENDPOINTS
 from tests.stacks.conftest import Compose
 from tests.stacks.reading import Raw, only, resources, statements, text_of
@@ -26,6 +27,16 @@ def test_network_has_private_subnets_in_three_zones(raw_templates: Compose, envi
     assert not any(s["MapPublicIpOnLaunch"] for s in subnets)
 
 
+def test_network_resolves_names_in_the_range_of_its_environment(
+    raw_templates: Compose, environment: str
+) -> None:
+    """Private endpoints, the cluster and the database are known by names that only the network's DNS has."""
+    vpc = only(resources(network(raw_templates, environment), "AWS::EC2::VPC"))
+    assert (vpc["EnableDnsSupport"], vpc["EnableDnsHostnames"]) == (True, True)
+    assert vpc["CidrBlock"] == read_settings(environment).network.cidr
+    assert vpc.get("InstanceTenancy", "default") == "default"
+
+
 def test_network_gives_no_address_of_the_internet_to_anything(
     raw_templates: Compose, environment: str
 ) -> None:
@@ -36,9 +47,14 @@ def test_network_gives_no_address_of_the_internet_to_anything(
 def test_network_with_nat_goes_out_through_one_gateway(raw_templates: Compose) -> None:
     template = network(raw_templates, "dev")
     assert len(resources(template, "AWS::EC2::NatGateway")) == 1
-    assert (
-        len(resources(template, "AWS::EC2::VPCEndpoint")) == 1
-    )  # S3's gateway: what goes to the lake costs nothing
+    assert len(resources(template, "AWS::EC2::VPCEndpoint")) == 1, "what goes to the lake costs nothing"
+    [nat] = resources(template, "AWS::EC2::NatGateway")
+    routes = resources(template, "AWS::EC2::Route")
+    out = {name: text_of(route["NatGatewayId"]) for name, route in routes.items() if "private" in name}
+    assert list(out.values()) == [nat] * 3
+    assert {route["DestinationCidrBlock"] for route in routes.values()} == {"0.0.0.0/0"}
+    place = text_of(resources(template, "AWS::EC2::NatGateway")[nat]["SubnetId"])
+    assert "public" in place, "a gateway without an address reaches nothing"
 
 
 def test_network_with_endpoints_has_no_way_to_the_internet(raw_templates: Compose) -> None:
@@ -61,6 +77,7 @@ def test_network_reaches_s3_by_its_gateway_from_every_private_subnet(
         e for e in resources(template, "AWS::EC2::VPCEndpoint").values() if e["VpcEndpointType"] == "Gateway"
     ]
     [gateway] = gateways
+    assert text_of(gateway["ServiceName"]).endswith(".s3")
     tables = {text_of(table) for table in gateway["RouteTableIds"]}
     associations = resources(template, "AWS::EC2::SubnetRouteTableAssociation")
     private = {text_of(a["RouteTableId"]) for name, a in associations.items() if "private" in name}
@@ -82,6 +99,8 @@ def test_network_logs_all_flows_with_an_end(raw_templates: Compose, environment:
     template = network(raw_templates, environment)
     flow = only(resources(template, "AWS::EC2::FlowLog"))
     assert (flow["TrafficType"], flow["ResourceType"]) == ("ALL", "VPC")
+    [role] = resources(template, "AWS::IAM::Role")
+    assert text_of(flow["DeliverLogsPermissionArn"]) == f"{role}.Arn"
     groups = resources(template, "AWS::Logs::LogGroup")
     assert groups[text_of(flow["LogGroupName"])]["RetentionInDays"] in (14, 30, 90)
     assert all("*" not in resource for one in statements(template) for resource in one.resources)
@@ -90,8 +109,8 @@ def test_network_logs_all_flows_with_an_end(raw_templates: Compose, environment:
 def test_network_lets_nobody_in_from_everywhere(raw_templates: Compose, environment: str) -> None:
     template = network(raw_templates, environment)
     rules = resources(template, "AWS::EC2::SecurityGroupIngress").values()
-    from_addresses = [(r["CidrIp"], r["FromPort"]) for r in rules if "CidrIp" in r]
-    assert from_addresses == [("10.0.0.0/8", 443)]
+    from_addresses = [(r["CidrIp"], r["FromPort"], r["ToPort"]) for r in rules if "CidrIp" in r]
+    assert from_addresses == [("10.0.0.0/8", 443, 443)]
     assert not any("CidrIpv6" in rule for rule in rules)
     for group in resources(template, "AWS::EC2::SecurityGroup").values():
         assert not group.get("SecurityGroupIngress")
@@ -113,13 +132,16 @@ WAYS = {
     ("AirflowGroup", "AirflowGroup", -1),
     ("IngestBalancerGroup", "IngestHostsGroup", 8443),
     ("IngestBalancerGroup", "IngestHostsGroup", 8081),
-    ("IngestHostsGroup", "IngestBalancerGroup", 443),
+    ("CanaryGroup", "IngestBalancerGroup", 443),
+    ("CanaryGroup", "DatabaseGroup", 5432),
+    ("CanaryGroup", "ProxyGroup", 5432),
     ("IngestHostsGroup", "KafkaGroup", 9098),
     ("WriterHostsGroup", "KafkaGroup", 9098),
     ("WriterHostsGroup", "KafkaGroup", 11001),
     ("WriterHostsGroup", "KafkaGroup", 11002),
     ("ConnectGroup", "KafkaGroup", 9098),
     ("FunctionsGroup", "EndpointsGroup", 443),
+    ("CanaryGroup", "EndpointsGroup", 443),
     ("IngestHostsGroup", "EndpointsGroup", 443),
     ("WriterHostsGroup", "EndpointsGroup", 443),
     ("ConnectGroup", "EndpointsGroup", 443),
@@ -143,9 +165,7 @@ def test_network_opens_these_ways_in_both_directions_and_no_others(
     def group(reference: object) -> str:
         return groups[text_of(reference).removesuffix(".GroupId")]
 
-    found = {
-        (group(rule[other]), group(rule[own]), rule.get("FromPort", -1))
-        for rule in resources(template, kind).values()
-        if other in rule and own in rule
-    }
-    assert found == WAYS
+    between = [rule for rule in resources(template, kind).values() if other in rule and own in rule]
+    assert all(rule.get("FromPort") == rule.get("ToPort") for rule in between), "a port, not a range"
+    assert {rule["IpProtocol"] for rule in between if "FromPort" in rule} == {"tcp"}
+    assert {(group(rule[other]), group(rule[own]), rule.get("FromPort", -1)) for rule in between} == WAYS

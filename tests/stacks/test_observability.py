@@ -209,3 +209,32 @@ def test_logs_are_kept_as_long_as_the_environment_says(raw_templates: Compose, e
     for name, template in raw_templates(environment).items():
         for id_, group in resources(template, "AWS::Logs::LogGroup").items():
             assert group.get("RetentionInDays") == days, f"{name}.{id_}"
+
+
+def test_dashboard_and_alarms_grow_with_what_is_deployed() -> None:
+    """What comes later is watched from its first deployment on: nobody has to think of it then."""
+    from aws_cdk.assertions import Template
+
+    from stacks.base import App
+    from stacks.observability import ObservabilityStack
+
+    settings = settings_of("prod")
+    stack = ObservabilityStack(App(), settings, deployed={spec.watches for spec in all_alarms(settings)})
+    template = Template.from_stack(stack).to_json()
+    named = {alarm["AlarmName"] for alarm in resources(template, "AWS::CloudWatch::Alarm").values()}
+    assert named == {f"nexus-prod-{spec.name}" for spec in all_alarms(settings)}
+    body = text_of(only(resources(template, "AWS::CloudWatch::Dashboard"))["DashboardBody"])
+    assert "Gold: seconds behind Silver" in body
+
+
+def test_dashboard_shows_each_step_by_what_its_own_process_counts(
+    raw_templates: Compose, environment: str
+) -> None:
+    dashboard = only(resources(observability(raw_templates, environment), "AWS::CloudWatch::Dashboard"))
+    body = text_of(dashboard["DashboardBody"])
+    for metric in (
+        *("nexus_events_acknowledged_total", "nexus_landed_rows_total", "EstimatedMaxTimeLag"),
+        *("RowsToSilver", "RowsToQuarantine", "BucketSizeBytes", "ObjectsMissing", "LoadsUncovered"),
+        *("ProcessedBytes", "DatabaseConnections", "EndToEndSeconds"),
+    ):
+        assert metric in body, metric

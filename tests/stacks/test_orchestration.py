@@ -1,63 +1,25 @@
 """Airflow's stack, which is composed when there are DAGs: its template from fixture files, by AWS's rules."""
 
-import json
-import zipfile
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from local.stack_docs.policies import grants_of_roles, trusted
 from local.templates import read_settings
 from stacks.assets import Assets
-from tests.stacks.conftest import cdk_context
+from tests.stacks.conftest import Assembly, cdk_context, synthesize, write_undeployed
 from tests.stacks.reading import Raw, named, only, resources, text_of, whole
 from tests.stacks.test_iam import findings
 
-FILES = ("airflow-requirements.txt", "airflow-startup.sh", "airflow-plugins.zip", "airflow-dags.zip")
 Apps = Mapping[str, Mapping[str, Raw]]
 
 
-def write_files(folder: Path, text: str) -> None:
-    for name in FILES:
-        if name.endswith(".zip"):
-            with zipfile.ZipFile(folder / name, "w") as archive:
-                archive.writestr(zipfile.ZipInfo("module.py"), text)
-        else:
-            (folder / name).write_text(text)
-
-
-def synthesize(environment: str, assets: Assets, folder: Path) -> Mapping[str, Raw]:
-    """Templates of the application with this stack in it. Findings of the rules fail here."""
-    from app import compose
-    from stacks.base import App, check_by_rules
-    from stacks.orchestration import OrchestrationStack
-    from stacks.settings import Settings
-
-    app = App(context=cdk_context(environment, {}, {}), outdir=str(folder), analytics_reporting=False)
-    settings = Settings.from_context(app.node.try_get_context, {})
-    made: dict[str, Any] = dict(compose(app, settings, assets))
-    others = {name: made[name] for name in ("network", "storage", "catalog", "database")}
-    made["orchestration"] = OrchestrationStack(app, settings, assets, **others)
-    check_by_rules(app)
-    app.synth()
-    return {
-        name: json.loads((folder / stack.template_file).read_text("utf-8")) for name, stack in made.items()
-    }
-
-
 @pytest.fixture(scope="module")
-def apps(assets: Assets, tmp_path_factory: pytest.TempPathFactory) -> Apps:
+def apps(undeployed: Callable[[str], Assembly]) -> Apps:
     """The application of dev and of prod."""
-    write_files(assets.folder, "# a fixture\n")
-    found = {
-        environment: synthesize(environment, assets, tmp_path_factory.mktemp(environment))
-        for environment in ("dev", "prod")
-    }
-    for name in FILES:
-        (assets.folder / name).unlink()
-    return found
+    return {environment: undeployed(environment).templates for environment in ("dev", "prod")}
 
 
 def airflow(apps: Apps, environment: str) -> Raw:
@@ -162,17 +124,20 @@ def test_airflow_role_is_that_of_this_environment_alone(apps: Apps) -> None:
         }
 
 
-def test_airflow_is_watched_where_it_is_deployed(assets: Assets) -> None:
+def test_airflow_is_watched_where_it_is_deployed() -> None:
     from stacks.alarms import all_alarms
 
     watched = {spec.runbook for spec in all_alarms(read_settings("dev")) if spec.watches == "orchestration"}
     assert watched == {"airflow-silent", "gold-late"}
 
 
-def test_airflow_files_of_another_content_get_other_keys(assets: Assets, apps: Apps, tmp_path: Path) -> None:
-    before = airflow(apps, "dev")["RequirementsS3Path"]
-    write_files(assets.folder, "# another\n")
-    after = synthesize("dev", assets, tmp_path)["orchestration"]
-    for name in FILES:
-        (assets.folder / name).unlink()
-    assert only(resources(after, "AWS::MWAA::Environment"))["RequirementsS3Path"] != before
+def test_airflow_files_of_another_content_get_other_keys(
+    all_assets: Assets, apps: Apps, tmp_path: Path
+) -> None:
+    shutil.copytree(all_assets.folder, tmp_path / "assets")
+    write_undeployed(tmp_path / "assets", "another")
+    context = cdk_context("dev", {"land": {"by": "connect"}}, {})
+    after = synthesize(context, Assets(tmp_path / "assets"), tmp_path / "out", with_airflow=True).templates
+    keys = ("RequirementsS3Path", "PluginsS3Path", "StartupScriptS3Path")
+    for key in keys:
+        assert airflow({"dev": after}, "dev")[key] != airflow(apps, "dev")[key]

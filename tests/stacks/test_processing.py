@@ -265,7 +265,7 @@ def test_sweep_reads_bronze_and_removes_outputs_and_no_more(raw_templates: Compo
     [ledger] = [one for one in found if "rds-db:connect" in one.actions]
     assert [resource.rsplit("/", 1)[1] for resource in ledger.resources] == ["sweep_bronze"]
     assert [one.actions for one in found if any(a.startswith("sqs:") for a in one.actions)] == [
-        ("sqs:SendMessage",)
+        ("sqs:GetQueueAttributes", "sqs:SendMessage")
     ]
 
 

@@ -1,65 +1,75 @@
-"""AWS's published rules, on every environment: cdk-nag and cfn-lint. Nag is switched on here and in app.py alone."""
+"""AWS's published rules, on every environment: cdk-nag and cfn-lint."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from stacks.assets import Assets
-from tests.stacks.conftest import cdk_context
+from tests.stacks.conftest import Assembly, cdk_context, synthesize
+
+
+def lint_errors(files: Iterable[Path]) -> list[str]:
+    """What cfn-lint takes for an error, with the template's name. One run for all: it reads its own rules first."""
+    from cfnlint.config import ConfigMixIn  # it reads schemas of all of AWS when it is loaded
+    from cfnlint.runner import Runner
+
+    asked = ConfigMixIn([], templates=[str(file) for file in files], regions=["us-east-1"])
+    return [
+        f"{Path(match.filename).name}: {match}"
+        for match in Runner(asked).run()
+        if match.rule.id.startswith("E")
+    ]
 
 
 @pytest.fixture(
     scope="module", params=[("dev", {}), ("staging", {}), ("prod", {}), ("dev", {"destroy": "dev"})]
 )
-def checked(request: pytest.FixtureRequest, assets: Assets, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of an assembly that was synthesized with the rules on; a finding nobody accepted fails here."""
-    from app import compose
-    from stacks.base import App, check_by_rules
-    from stacks.settings import Settings
-
+def checked(
+    request: pytest.FixtureRequest, assets: Assets, tmp_path_factory: pytest.TempPathFactory
+) -> Assembly:
+    """Synthesized with the rules on; a finding that nobody accepted fails here."""
     environment, extra = request.param
-    folder = tmp_path_factory.mktemp("checked")
-    app = App(context=cdk_context(environment, {}, extra), outdir=str(folder))
-    compose(app, Settings.from_context(app.node.try_get_context, {}), assets)
-    check_by_rules(app)
-    app.synth()
-    return folder
+    context = cdk_context(environment, {}, extra)
+    return synthesize(context, assets, tmp_path_factory.mktemp("checked"), by_rules=True)
 
 
-def test_rules_find_nothing_that_nobody_accepted(checked: Path) -> None:
-    report = json.loads((checked / "validation-report.json").read_text("utf-8"))
+def test_rules_find_nothing_that_nobody_accepted(checked: Assembly) -> None:
+    report = json.loads((checked.folder / "validation-report.json").read_text("utf-8"))
+    assert report["pluginReports"]
     assert [v for plugin in report["pluginReports"] for v in plugin["violations"]] == []
 
 
-def test_synthesis_asks_aws_for_nothing(checked: Path) -> None:
+def test_synthesis_asks_aws_for_nothing(checked: Assembly) -> None:
     """What is missing, the CLI would look up with credentials."""
-    assert "missing" not in json.loads((checked / "manifest.json").read_text("utf-8"))
+    assert "missing" not in checked.manifest
 
 
-def test_rules_fail_the_synthesis_of_a_bucket_without_tls(tmp_path: Path) -> None:
-    """Else the test above would pass with the rules off."""
+def test_templates_have_no_error_that_cfn_lint_knows(checked: Assembly) -> None:
+    assert lint_errors(checked.files.values()) == []
+
+
+def test_what_the_command_line_runs_fails_on_a_bucket_without_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the tests above would pass with the rules off."""
     from aws_cdk import Stack
     from aws_cdk import aws_s3 as s3
 
-    from stacks.base import App, check_by_rules
+    import app as command
+    from stacks.base import App
 
-    app = App(outdir=str(tmp_path))
-    s3.Bucket(Stack(app, "Careless"), "Open")
-    check_by_rules(app)
+    careless = App(context=cdk_context("dev", {}, {}), outdir=str(tmp_path))
+    monkeypatch.setattr(command, "App", lambda: careless)
+    monkeypatch.setattr(command, "compose", lambda app, *_: s3.Bucket(Stack(app, "Careless"), "Open"))
     with pytest.raises(RuntimeError, match="AwsSolutions-S10"):
-        app.synth()
+        command.main()
 
 
-def test_templates_have_no_error_that_cfn_lint_knows(checked: Path) -> None:
-    from cfnlint.api import lint  # it reads schemas of all of AWS when it is loaded
-    from cfnlint.config import ManualArgs
-
-    asked = ManualArgs(regions=["us-east-1"])
-    found = [
-        f"{template.name}: {match}"
-        for template in sorted(checked.glob("*.template.json"))
-        for match in lint(template.read_text("utf-8"), config=asked)
-        if match.rule.id.startswith("E")
-    ]
-    assert found == []
+def test_error_that_cfn_lint_knows_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "one.template.json"
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {"MessageRetentionPeriod": "for ever"}}
+    file.write_text(json.dumps({"Resources": {"Queue": queue}}), "utf-8")
+    [found] = lint_errors([file])
+    assert found.startswith("one.template.json: [E3012")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from local.templates import read_settings
 from tests.stacks.conftest import Compose
 from tests.stacks.reading import Raw, bucket_statements, named, only, resources, statements, text_of, whole
 
@@ -90,21 +91,24 @@ def test_storage_expires_nothing_that_the_ledger_counts(raw_templates: Compose, 
             assert "ExpirationDate" not in rule
 
 
-def test_storage_lifecycle_of_each_layer(raw_templates: Compose) -> None:
-    template = storage(raw_templates, "prod")
+def test_storage_lifecycle_of_each_layer(raw_templates: Compose, environment: str) -> None:
+    template, days_of = storage(raw_templates, environment), read_settings(environment).storage
     for found in resources(template, "AWS::S3::Bucket").values():
         leftovers = rules(found)["upload-leftovers"]["AbortIncompleteMultipartUpload"]
         assert leftovers == {"DaysAfterInitiation": 2}
     for layer in ("bronze", "quarantine"):
-        [move] = rules(bucket(template, "prod", layer))["cold"]["Transitions"]
-        assert move == {"StorageClass": "GLACIER_IR", "TransitionInDays": 90}
-    for layer, days in (("landing", 90), ("athena-results", 14), ("logs", 365)):
-        assert rules(bucket(template, "prod", layer))["expiry"]["ExpirationInDays"] == days
-    undo = rules(bucket(template, "prod", "silver"))["undo"]
-    assert undo["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
-    assert all(
-        r["Status"] == "Enabled" for layer in LAKE for r in rules(bucket(template, "prod", layer)).values()
-    )
+        [move] = rules(bucket(template, environment, layer))["cold"]["Transitions"]
+        assert move == {"StorageClass": "GLACIER_IR", "TransitionInDays": days_of.cold_after_days}
+    for layer, days in (("landing", days_of.landing_days), ("athena-results", 14), ("logs", 365)):
+        assert rules(bucket(template, environment, layer))["expiry"]["ExpirationInDays"] == days
+    for layer in ("bronze", "silver", "quarantine", "gold", "artifacts"):
+        undo = rules(bucket(template, environment, layer))["undo"]
+        days = 90 if layer == "artifacts" else days_of.undo_days
+        assert undo["NoncurrentVersionExpiration"] == {"NoncurrentDays": days}
+    every = [
+        rule for found in resources(template, "AWS::S3::Bucket").values() for rule in rules(found).values()
+    ]
+    assert {rule["Status"] for rule in every} == {"Enabled"}
 
 
 def test_storage_announces_new_objects_without_a_function_of_cdk(
@@ -192,3 +196,26 @@ def test_storage_logs_who_reads_and_writes(raw_templates: Compose, environment: 
     for found in resources(template, "AWS::S3::Bucket").values():
         if not found["BucketName"].endswith("-logs"):
             assert text_of(found["LoggingConfiguration"]["DestinationBucketName"]) == logs
+
+
+def test_storage_lets_the_balancer_write_its_log_and_nobody_else_from_outside(
+    raw_templates: Compose, environment: str
+) -> None:
+    template = storage(raw_templates, environment)
+    from_services = [
+        (bucket_name, one)
+        for bucket_name in (b["BucketName"] for b in resources(template, "AWS::S3::Bucket").values())
+        for one in bucket_statements(template, bucket_name)
+        if one.effect == "Allow"
+    ]
+    writes = {
+        (name.removeprefix(f"{PREFIXES[environment]}-"), json.loads(one.principal)["Service"], one.actions)
+        for name, one in from_services
+    }
+    balancer, access = "delivery.logs.amazonaws.com", "logging.s3.amazonaws.com"
+    assert writes == {
+        ("logs", balancer, ("s3:PutObject",)),
+        ("logs", balancer, ("s3:GetBucketAcl",)),
+        ("logs", access, ("s3:PutObject",)),
+    }
+    assert all("aws:SourceAccount" in one.conditions for _, one in from_services)

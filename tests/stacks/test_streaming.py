@@ -201,7 +201,7 @@ def small(partitions: int, per_zone: int = 1) -> StreamingSettings:
 
 
 def test_more_partitions_than_brokers_support_stop_the_synthesis() -> None:
-    topics_of = sorted(TOPICS)
+    topics_of = [f"entity_{number}.v1" for number in range(9)]
     require_room(small(30), topics_of)
     with pytest.raises(SettingsError, match=r"partitions: 9 topics of 40 partitions put 360 replicas"):
         require_room(small(40), topics_of)
@@ -210,6 +210,12 @@ def test_more_partitions_than_brokers_support_stop_the_synthesis() -> None:
 
 def test_properties_are_written_in_one_order() -> None:
     assert as_text({"b": "2", "a": "1"}) == "a=1\nb=2"
+
+
+def test_brokers_asked_for_are_those_of_this_cluster(raw_templates: Compose, environment: str) -> None:
+    template = streaming(raw_templates, environment)
+    [name] = resources(template, "AWS::MSK::Cluster")
+    assert text_of(only(resources(template, "Custom::KafkaBrokers"))["ClusterArn"]) == f"{name}.Arn"
 
 
 def test_brokers_are_asked_for_again_when_there_are_more(raw_templates: Compose) -> None:
@@ -240,3 +246,8 @@ def test_functions_of_the_deployment_may_do_their_one_thing(raw_templates: Compo
 
 def test_log_id_is_told_to_who_deploys(raw_templates: Compose, environment: str) -> None:
     assert streaming(raw_templates, environment)["Outputs"]["Log"]["Value"] == block(environment)["log"]
+
+
+def test_brokers_are_small_in_dev_and_of_the_newest_kind_in_production() -> None:
+    assert block("dev")["broker"] == "kafka.t3.small"
+    assert ".m7g." in block("prod")["broker"]

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from lakehouse.errors import InputError
+from local.released_templates import RELEASED, kept_of, write_release
 from local.stateful_diff import STATEFUL, by_schema, losses
+from stacks.settings import ENVIRONMENTS
 from tests.stacks.conftest import ROOT, Compose
 from tests.stacks.test_app import STATEFUL as WITH_STABLE_IDS
 
-RELEASED = Path(__file__).parent / "released"  # <version>/<environment>/<stack>.json
 CREATE_ONLY = by_schema("us-east-1")
 
 
@@ -70,13 +72,56 @@ def test_upgrade_guards_everything_whose_id_must_stay() -> None:
     assert STATEFUL == WITH_STABLE_IDS
 
 
+def a_reader_and_its_giver() -> dict[str, Any]:
+    """`network` gives the VPC's id, `database` reads it."""
+    read = {"Fn::GetStackOutput": {"StackName": "nexus-dev-network", "OutputName": "PublishVpc"}}
+    group = {"Type": "AWS::RDS::DBSubnetGroup", "Properties": {"VpcId": read}}
+    return {
+        "network": {"Resources": {}, "Outputs": {"PublishVpc": {}, "Unread": {}}},
+        "database": {"Resources": {"Group": group}},
+    }
+
+
+def test_upgrade_that_drops_an_output_in_use_is_seen() -> None:
+    old, new = a_reader_and_its_giver(), a_reader_and_its_giver()
+    del new["network"]["Outputs"]["Unread"]
+    assert losses(old, new, CREATE_ONLY) == []
+    del new["network"]["Outputs"]["PublishVpc"]
+    assert losses(old, new, CREATE_ONLY) == [
+        "network: output PublishVpc would be dropped, and database reads it"
+    ]
+
+
+def test_upgrade_sees_in_what_is_kept_of_a_release_what_it_sees_in_the_whole(
+    raw_templates: Compose,
+) -> None:
+    whole = raw_templates("dev")
+    kept = {stack: kept_of(dict(template), CREATE_ONLY) for stack, template in whole.items()}
+    assert losses(kept, whole, CREATE_ONLY) == []
+    gone: dict[str, Any] = {stack: {"Resources": {}} for stack in whole}
+    assert sorted(losses(kept, gone, CREATE_ONLY)) == sorted(losses(whole, gone, CREATE_ONLY))
+    _, changed, id_ = spoiled(raw_templates, "storage", "AWS::S3::Bucket", BucketName="another")
+    [found] = losses(kept, changed, CREATE_ONLY)
+    assert found.startswith(f"storage: {id_} ")
+
+
+def test_release_is_kept_once(tmp_path: Path) -> None:
+    apps = {"dev": a_reader_and_its_giver()}
+    [path] = write_release("1.2.3", apps, tmp_path)
+    assert losses(json.loads(path.read_text("utf-8")), apps["dev"], CREATE_ONLY) == []
+    with pytest.raises(InputError, match=r"1\.2\.3 is kept already"):
+        write_release("1.2.3", apps, tmp_path)
+
+
+def test_releases_in_the_changelog_are_those_that_are_kept() -> None:
+    said = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert said, "CHANGELOG.md names no release"
+    kept = {path.parent.name: {one.stem for one in path.parent.iterdir()} for path in RELEASED.glob("*/*")}
+    assert kept == {version: set(ENVIRONMENTS) for version in said}, "run `make released-templates`"
+
+
 def test_upgrade_from_every_release_loses_nothing(raw_templates: Compose) -> None:
-    released = re.findall(
-        r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE
-    )
-    kept = sorted(path.name for path in RELEASED.glob("*")) if RELEASED.is_dir() else []
-    assert kept == sorted(released), "keep the templates of every release: tests/stacks/released/<version>/"
-    for version in released:
-        for folder in (RELEASED / version).iterdir():
-            deployed = {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")}
-            assert losses(deployed, raw_templates(folder.name), CREATE_ONLY) == []
+    for path in RELEASED.glob("*/*.json"):
+        released = json.loads(path.read_text("utf-8"))
+        assert released["storage"]["Resources"], path
+        assert losses(released, raw_templates(path.stem), CREATE_ONLY) == [], path

@@ -307,9 +307,9 @@ def test_handler_refuses_metadata_of_another_key(
 
 
 def test_handler_waits_for_the_contract_of_an_entity_it_does_not_know(check: ObjectCheck) -> None:
-    with pytest.raises(LakeError, match="there is no contract for coupons"):
+    with pytest.raises(LakeError, match="there is no contract for unheard_of"):
         check.check_message(
-            an_announcement("coupons/year=2018/month=03/day=04/emb-1+0+00000000000000000000.parquet")
+            an_announcement("unheard_of/year=2018/month=03/day=04/emb-1+0+00000000000000000000.parquet")
         )
 
 

@@ -228,10 +228,10 @@ def test_lock_gives_numbers_from_ten_in_order() -> None:
     assert extend_lock(parse(a_contract()), lock) == lock
 
 
-def test_lock_keeps_numbers_when_columns_are_moved_added_or_removed() -> None:
+def test_lock_keeps_numbers_when_columns_are_moved_or_added() -> None:
     lock = extend_lock(parse(a_contract()), None)
     columns = a_contract()["schema"][0]["properties"]
-    moved = [a_column("weight", "integer"), *reversed(columns[2:]), *columns[:1]]  # pieces is gone
+    moved = [a_column("weight", "integer"), *reversed(columns)]
     later = extend_lock(parse(changed(f"{TABLE}.properties", moved)), lock)
     assert later["fields"] == {**lock["fields"], "weight": {"number": 16, "wire": "int64", "silver": "int64"}}
     after = [*moved, a_column("height", "integer")]

@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 
 from lakehouse.errors import InputError
+from local.cost import page
 from local.cost.__main__ import main
 from local.cost.bill import FREE, PRICED
-from local.cost.load import RATES, Load
-from local.cost.page import make_bill, to_text
-from local.cost.prices import FILE, PriceList
+from local.cost.load import RATES, Load, stream_entities
+from local.cost.page import asleep, make_bill, to_text
+from local.cost.prices import FILE, Price, PriceList
 from local.templates import read_settings
 from stacks.settings import ENVIRONMENTS
 
 DEV = read_settings("dev")
 PRICES = PriceList.load()
+FOLDER = Path(page.__file__).parent
 
 
 def a_template(**resources: dict[str, Any]) -> dict[str, Any]:
@@ -68,16 +70,64 @@ def test_bill_grows_with_the_rate() -> None:
 
 
 def test_bill_moves_old_bronze_to_the_cold_class() -> None:
-    load = Load(50, DEV)
+    load = Load(2_000, DEV)
     assert load.cold_gb("bronze") == pytest.approx(
         load.stored_gb("bronze") * (365 - DEV.storage.cold_after_days) / 365
     )
-    assert load.cold_gb("silver") == 0
+    assert load.moved_objects("bronze") == load.objects
+    assert (load.cold_gb("silver"), load.moved_objects("silver")) == (0, 0)
+
+
+@pytest.mark.parametrize("rate", [0, 1, 50])
+def test_bill_leaves_objects_where_they_are_that_are_too_small_to_move(rate: float) -> None:
+    """Below 128 KiB S3's lifecycle does nothing: few events make small objects."""
+    assert (Load(rate, DEV).cold_gb("bronze"), Load(rate, DEV).moved_objects("bronze")) == (0, 0)
+
+
+def test_bill_of_an_alarm_counts_the_metrics_it_looks_at() -> None:
+    plain = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "Lag"}}
+    metrics = [{"MetricStat": {}}, {"MetricStat": {}}, {"MetricStat": {}}, {"Expression": "a + b + c"}]
+    summed = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": metrics}}
+    assert bill_of(A=summed)[0] == pytest.approx(3 * bill_of(A=plain)[0])
+
+
+def test_bill_of_the_canary_is_paid_when_nothing_else_happens() -> None:
+    """96 times a day it waits a flush and twenty seconds, with half a gigabyte."""
+    function = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {"FunctionName": "nexus-dev-canary", "MemorySize": 512},
+    }
+    seconds = 96 * 730 / 24 * (DEV.land.flush_seconds + 20)
+    expected = seconds / 2 * PRICES.of("lambda time").usd
+    assert bill_of(Canary=function) == pytest.approx([expected] * 4)
+
+
+def test_bill_of_the_sweep_lists_some_days_of_bronze_every_time() -> None:
+    """Two listings of nine entities, and three days of 14,400 objects: 61.2 pages, 96 times a day."""
+    function = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {"FunctionName": "nexus-dev-sweep-bronze", "MemorySize": 1024},
+    }
+    listed = 61.2 * 96 * 730 / 24 / 1_000 * PRICES.of("s3 put").usd
+    ran = (2 + 61.2 * 0.15) * 96 * 730 / 24 * PRICES.of("lambda time").usd
+    assert bill_of(Sweep=function)[1] == pytest.approx(listed + ran)
+
+
+def test_bill_asleep_is_what_stays_and_the_ledgers_snapshot() -> None:
+    key = {"Type": "AWS::KMS::Key"}
+    templates = {"storage": a_template(Key=key), "database": a_template(Key=key)}
+    kept = PRICES.of("kms key").usd + PRICES.of("rds backup").usd * DEV.database.storage_gib
+    assert asleep(make_bill(templates, DEV, PRICES), DEV, PRICES) == pytest.approx(kept)
+    assert asleep(make_bill(templates, DEV, PRICES), read_settings("prod"), PRICES) is None
 
 
 @pytest.mark.parametrize(
     ("rate", "bound"),
-    [(0, 0), (1, 86_400), (50, 86_400 / DEV.land.flush_seconds * 4 * DEV.streaming.partitions)],
+    [
+        (0, 96 * DEV.streaming.partitions),
+        (1, 86_400),
+        (50, 86_400 / DEV.land.flush_seconds * len(stream_entities()) * DEV.streaming.partitions),
+    ],
 )
 def test_objects_of_a_day_are_bound_by_events_and_by_age(rate: float, bound: float) -> None:
     assert Load(rate, DEV).objects_per_day <= bound
@@ -97,13 +147,16 @@ def test_bill_names_what_nobody_has_looked_at() -> None:
 
 
 def test_bill_marks_what_rests_on_unverified_prices() -> None:
+    sure = Price(1.0, "hour", "https://example.com", "2026-01-01")
+    prices = {"nat": sure, "nat traffic": sure, "rds backup": sure}
+    unsure = PriceList("here", {**prices, "kms key": Price(2.0, "key-month", "https://example.com", None)})
     bill = make_bill(
-        {"one": a_template(Nat={"Type": "AWS::EC2::NatGateway"}, Key={"Type": "AWS::KMS::Key"})}, DEV, PRICES
+        {"one": a_template(Nat={"Type": "AWS::EC2::NatGateway"}, Key={"Type": "AWS::KMS::Key"})}, DEV, unsure
     )
-    text = to_text(bill, DEV, PRICES)
+    text = to_text(bill, DEV, unsure)
     assert "KMS Key ?" in text
     assert "EC2 NatGateway ?" not in text
-    assert "kms key: $1 per key-month" in text
+    assert "kms key: $2 per key-month" in text
 
 
 def test_bill_prints_objects_and_queries_of_a_day() -> None:
@@ -131,6 +184,13 @@ def test_prices_hold_every_size_that_an_environment_asks_for() -> None:
             f"airflow.{settings.orchestration.environment_class}",
         )
         assert [name for name in wanted if name not in PRICES.prices] == []
+
+
+def test_prices_that_nothing_is_billed_by_are_not_kept() -> None:
+    code = "".join(path.read_text("utf-8") for path in (FOLDER / "bill.py", FOLDER / "page.py"))
+    sizes = ("kafka.", "express.", "ec2.", "rds.", "airflow.")
+    unused = [name for name in PRICES.prices if f'"{name}"' not in code and not name.startswith(sizes)]
+    assert unused == []
 
 
 def test_price_that_is_missing_is_an_error_with_the_remedy() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lakehouse.errors import InputError
-from local import host_artifact
-from local.host_artifact import MARKERS, SERVICES, archive, build_hosts, fetch_libraries, lock_text
+from local.host_artifact import HOST, SERVICES, archive, build_hosts
 from local.lock_file import needed_by, read_lock
+from local.wheels import lock_text
 
 ROOT = Path(__file__).parents[2]
 LOCK = """\
@@ -82,7 +82,7 @@ def test_lock_is_read_with_hashes_and_who_wants_what() -> None:
 
 
 def test_needed_are_the_roots_and_theirs_for_the_hosts_python() -> None:
-    found = needed_by(read_lock(LOCK), ["boto3", "numpy"], MARKERS)
+    found = needed_by(read_lock(LOCK), ["boto3", "numpy"], HOST.markers)
     assert [(one.name, one.version) for one in found] == [
         ("boto3", "1.44.5"),
         ("botocore", "1.44.5"),
@@ -93,13 +93,13 @@ def test_needed_are_the_roots_and_theirs_for_the_hosts_python() -> None:
 
 def test_library_that_is_not_locked_is_named() -> None:
     with pytest.raises(InputError, match="tenacity is not in the lock"):
-        needed_by(read_lock(LOCK), ["tenacity"], MARKERS)
+        needed_by(read_lock(LOCK), ["tenacity"], HOST.markers)
 
 
 def test_lock_of_a_service_has_a_hash_on_every_line() -> None:
     lock = read_lock((ROOT / "requirements.txt").read_text("utf-8"))
     for service in SERVICES.values():
-        lines = lock_text(needed_by(lock, service.libraries, MARKERS)).splitlines()
+        lines = lock_text(needed_by(lock, service.libraries, HOST.markers)).splitlines()
         assert len(lines) > len(service.libraries)
         assert all("==" in line and "--hash=sha256:" in line for line in lines)
 
@@ -108,7 +108,7 @@ def test_lock_of_a_service_has_a_hash_on_every_line() -> None:
 def test_service_imports_nothing_that_its_archive_lacks(name: str) -> None:
     service = SERVICES[name]
     lock = read_lock((ROOT / "requirements.txt").read_text("utf-8"))
-    shipped = {one.name for one in needed_by(lock, service.libraries, MARKERS)}
+    shipped = {one.name for one in needed_by(lock, service.libraries, HOST.markers)}
     script = f"""
 import sys
 from importlib.metadata import packages_distributions
@@ -165,35 +165,3 @@ def test_hosts_are_built_again_only_when_something_changed(tmp_path: Path) -> No
     assert len(index.locks) == 2
     (tree / "bronze_writer" / "__init__.py").write_text('"""Changed."""\n')
     assert [one.fresh for one in build_hosts(to, tree, index)] == [False, True]
-
-
-def test_libraries_are_fetched_once_per_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    def install(lock: str, part: Path) -> None:
-        asked.append(lock)
-        (part / "site" / "lib" / "tests").mkdir(parents=True)
-        (part / "site" / "lib" / "tests" / "test_x.py").write_text("")
-        (part / "site" / "lib" / "x.py").write_text("")
-        (part / "site" / "lib-1.dist-info").mkdir()
-        (part / "site" / "lib-1.dist-info" / "METADATA").write_text("")
-        (part / "site" / "lib-1.dist-info" / "RECORD").write_text("")
-
-    monkeypatch.setattr(host_artifact, "_install", install)
-    for _ in range(2):
-        assert set(fetch_libraries("a==1\n", tmp_path)) == {"lib/x.py", "lib-1.dist-info/METADATA"}
-    fetch_libraries("a==2\n", tmp_path)
-    assert asked == ["a==1\n", "a==2\n"]
-
-
-def test_library_for_another_processor_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    elf = bytearray(64)
-    elf[:4], elf[18] = b"\x7fELF", 0x3E  # x86-64
-
-    def install(_lock: str, part: Path) -> None:
-        (part / "site").mkdir()
-        (part / "site" / "fast.so").write_bytes(bytes(elf))
-
-    monkeypatch.setattr(host_artifact, "_install", install)
-    with pytest.raises(InputError, match=r"fast\.so is not for Graviton"):
-        fetch_libraries("a==1\n", tmp_path)

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lakehouse.errors import LakeError, RuntimeFault
-from local import lake_store
-from local.lake_store import LakeFiles, StoredObject
+from local.lake_pairs import StoredObject, md5_of
+from local.lake_store import LakeFiles
 
 BUCKET = "shop-bronze"
 NOON = "2018-03-04T12:00:00"
@@ -71,7 +71,7 @@ def put(files: LakeFiles, key: str, value: bytes, before: StoredObject | None = 
         BUCKET,
         key,
         value,
-        etag=lake_store._md5(value),
+        etag=md5_of(value),
         metadata={"x-amz-meta-rows": str(len(value))},
         last_modified=NOON,
         before=before,
@@ -85,7 +85,7 @@ def contents(root: Path) -> dict[str, tuple[bytes, str]]:
 
 
 def whole(value: bytes) -> tuple[bytes, str]:
-    return value, lake_store._md5(value)
+    return value, md5_of(value)
 
 
 def test_object_comes_back_as_it_was_stored(files: LakeFiles) -> None:

@@ -81,7 +81,7 @@ def test_shop_smallest_has_every_kind_of_defect(tmp_path: Path, seed: int) -> No
 
 def test_forms_have_the_columns_and_keys_of_the_contracts() -> None:
     entities = load_entities()
-    assert FORMS.keys() == entities.keys()
+    assert FORMS.keys() <= entities.keys()
     for name, form in FORMS.items():
         assert form.columns == tuple(f.name for f in entities[name].fields)
         assert form.key == entities[name].key
@@ -90,7 +90,8 @@ def test_forms_have_the_columns_and_keys_of_the_contracts() -> None:
 def test_defects_break_exactly_the_rules_they_name(shop: Shop) -> None:
     listed = {(d["entity"], d["record"]): set(d["rules"]) for d in shop.expectation["defects"]}
     found = {}
-    for name, entity in load_entities().items():
+    for name in FORMS:
+        entity = load_entities()[name]
         for number, cells in enumerate(records(shop, name)):
             errors, warnings = ({UNDECODABLE}, set()) if cells is None else broken_rules(entity, cells)
             if errors or warnings:

@@ -1,21 +1,36 @@
 """Falling asleep and waking: what is kept, what goes, in which order, and what is refused."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
 
+from lakehouse.catalog import load_entities
 from lakehouse.errors import InputError, RuntimeFault
 from local.drained import PATIENCE, Drain
-from local.sleep import Hands, fall_asleep, wake
+from local.sleep import Hands, fall_asleep, keep_ledger, newest_snapshot, wake
 from local.templates import read_settings
 from stacks.naming import Names
 
 DEV = read_settings("dev")
 NAMES = Names("dev", DEV.bucket_prefix)
-STACKS = ["storage", "network", "database", "catalog", "streaming", "processing", "ingest", "observability"]
+KEEPING = {"Resources": {"Data": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}}}
+PLAIN: dict[str, Any] = {"Resources": {"Alarm": {"Type": "AWS::CloudWatch::Alarm"}}}
+STACKS = {
+    "storage": KEEPING,
+    "network": PLAIN,
+    "database": KEEPING,
+    "catalog": KEEPING,
+    "streaming": KEEPING,
+    "processing": PLAIN,
+    "ingest": PLAIN,
+    "observability": KEEPING,
+}
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
@@ -28,7 +43,7 @@ class FakeRds:
 
     def __init__(self, there: bool) -> None:
         self.there, self.snapshots = there, {}  # type: tuple[bool, dict[str, dict[str, Any]]]
-        self.done: list[str] = []
+        self.gib = DEV.database.storage_gib
 
     def describe_db_instances(self, **_: Any) -> None:
         if not self.there:
@@ -63,7 +78,26 @@ class FakeRds:
             "key": key,
             "TagList": tags,
             "Status": "creating",
+            "AllocatedStorage": self.gib,
         }
+
+
+class FakeSts:
+    """Signed in to the account of dev."""
+
+    def get_caller_identity(self) -> Any:
+        return {"Account": DEV.account}
+
+
+class FakeCloudFormation:
+    """Only these stacks are there."""
+
+    def __init__(self, there: Iterable[str]) -> None:
+        self.there = set(there)
+
+    def describe_stacks(self, *, StackName: str) -> None:  # noqa: N803
+        if StackName.removeprefix("nexus-dev-") not in self.there:
+            raise ClientError({"Error": {"Code": "ValidationError"}}, "DescribeStacks")
 
 
 @dataclass
@@ -71,6 +105,7 @@ class Rehearsal:
     """Hands that only write down what they would do."""
 
     rds: FakeRds
+    there: Iterable[str] = tuple(STACKS)
     done: list[str] = field(default_factory=list)
     drain: Callable[[], None] | None = None
 
@@ -79,7 +114,15 @@ class Rehearsal:
             self.done.append(" ".join(arguments))
 
         drain = self.drain or (lambda: self.done.append("drain"))
-        return Hands(rds=self.rds, drain=drain, cdk=cdk, now=lambda: NOW, say=lambda _: None)
+        return Hands(
+            sts=FakeSts(),
+            rds=self.rds,
+            cloudformation=FakeCloudFormation(self.there),
+            drain=drain,
+            cdk=cdk,
+            now=lambda: NOW,
+            say=lambda _: None,
+        )
 
 
 def test_sleep_drains_keeps_the_ledger_and_destroys_what_is_paid_by_the_hour() -> None:
@@ -87,13 +130,14 @@ def test_sleep_drains_keeps_the_ledger_and_destroys_what_is_paid_by_the_hour() -
     fall_asleep(DEV, STACKS, played.hands())
     drained, deployed, destroyed = played.done
     assert drained == "drain"
-    assert deployed.startswith("deploy --exclusively")
+    assert deployed == (
+        "deploy --exclusively --require-approval never -c env=dev -c destroy=dev "
+        "Database Streaming Observability"
+    )
     assert destroyed == (
         "destroy --exclusively --force -c env=dev -c destroy=dev "
         "Observability Ingest Processing Streaming Database Network"
     )
-    assert "Storage" not in deployed + destroyed
-    assert "Catalog" not in deployed + destroyed
 
 
 def test_sleep_keeps_the_ledger_under_a_key_that_stays() -> None:
@@ -104,10 +148,28 @@ def test_sleep_keeps_the_ledger_under_a_key_that_stays() -> None:
     assert kept["key"] == "alias/nexus-dev-lake"
 
 
-def test_sleep_again_after_a_failure_takes_no_ledger_that_is_not_there() -> None:
-    played = Rehearsal(FakeRds(there=False))
+def test_sleep_again_after_a_failure_makes_nothing_anew_and_takes_up_where_it_was() -> None:
+    played = Rehearsal(FakeRds(there=True), there=("storage", "network", "catalog", "database"))
     fall_asleep(DEV, STACKS, played.hands())
-    assert len(played.done) == 2
+    deployed, destroyed = played.done
+    assert deployed.endswith("destroy=dev Database")
+    assert destroyed.endswith("destroy=dev Database Network")
+    assert len(played.rds.snapshots) == 1
+
+
+def test_sleep_does_not_wait_for_a_connector_that_is_gone() -> None:
+    """By the connector nothing is landed any more: waiting for the lag would have no end."""
+    by_connector = replace(DEV, land=replace(DEV.land, by="connect"))
+    for there, drained in ((STACKS, False), ({**STACKS, "connect": PLAIN}, True)):
+        played = Rehearsal(FakeRds(there=False), there=there)
+        fall_asleep(by_connector, {**STACKS, "connect": PLAIN}, played.hands())
+        assert ("drain" in played.done) == drained
+
+
+def test_sleep_of_the_sleeping_does_nothing() -> None:
+    played = Rehearsal(FakeRds(there=False), there=("storage", "catalog"))
+    fall_asleep(DEV, STACKS, played.hands())
+    assert played.done == []
     assert played.rds.snapshots == {}
 
 
@@ -157,6 +219,15 @@ def test_wake_brings_the_ledger_back_from_its_newest_snapshot() -> None:
 def test_wake_refuses_the_log_id_of_the_cluster_that_went() -> None:
     played = asleep(DEV.streaming.log)
     with pytest.raises(InputError, match=r"dev\.streaming\.log"):
+        wake(DEV, played.hands())
+    assert played.done == []
+
+
+def test_wake_refuses_a_disk_smaller_than_that_of_the_snapshot() -> None:
+    played = asleep("older")
+    [kept] = played.rds.snapshots.values()
+    kept["AllocatedStorage"] = DEV.database.storage_gib + 1
+    with pytest.raises(InputError, match=r"dev\.database\.storage_gib"):
         wake(DEV, played.hands())
     assert played.done == []
 
@@ -221,5 +292,65 @@ def test_drain_gives_up_after_its_patience_and_names_what_is_left() -> None:
 
 def test_drain_takes_no_lag_that_is_not_measured_for_none() -> None:
     assert any("a measured lag of orders" in end for end in FakeAccount(lag=None).drain().open_ends())
-    streams = ("orders", "order_items", "payments", "reviews")
+    streams = [entity.name for entity in load_entities().values() if entity.delivery == "stream"]
     assert FakeAccount(lag=None).drain(*streams).open_ends() == []
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An account on moto, whose calls have the form of AWS's."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "none")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield
+
+
+def test_snapshot_is_kept_and_found_again(account: None) -> None:
+    rds, kms = (boto3.client(name, region_name=DEV.region) for name in ("rds", "kms"))
+    lake = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/nexus-dev-lake", TargetKeyId=lake)
+    with pytest.raises(InputError, match="no snapshot nexus-dev-ledger-asleep-"):
+        newest_snapshot(rds, NAMES)
+    rds.create_db_instance(
+        DBInstanceIdentifier=NAMES.ledger_instance,
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername="nexus_owner",
+        MasterUserPassword="a password of moto",
+    )
+    older = keep_ledger(rds, NAMES, "dev-1", NOW)
+    newer = keep_ledger(rds, NAMES, "dev-2", NOW + timedelta(days=1))
+    assert older < newer
+    assert newest_snapshot(rds, NAMES) == (newer, "dev-2", 20)
+    left = rds.describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+    assert sorted(one["DBSnapshotIdentifier"] for one in left) == [older, newer]
+    assert all(lake in one["KmsKeyId"] for one in left)
+
+
+def test_drain_asks_an_account_in_aws_own_words(account: None) -> None:
+    """No host, no message; no lag is measured where nothing ran."""
+    autoscaling, cloudwatch, sqs, ec2 = (
+        boto3.client(name, region_name=DEV.region) for name in ("autoscaling", "cloudwatch", "sqs", "ec2")
+    )
+    zone = ec2.describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
+    autoscaling.create_launch_configuration(
+        LaunchConfigurationName="any", ImageId="ami-12c6146b", InstanceType="t4g.small"
+    )
+    autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName=NAMES.ingest_hosts,
+        LaunchConfigurationName="any",
+        MinSize=1,
+        MaxSize=2,
+        AvailabilityZones=[zone],
+    )
+    for queue in (NAMES.check_queue, NAMES.check_dead_letters, NAMES.rule_dead_letters):
+        sqs.create_queue(QueueName=queue)
+    streams = ("orders", "order_items", "payments", "reviews")
+    drain = Drain(autoscaling, cloudwatch, sqs, NAMES, "writer", streams, print, lambda: NOW, lambda _: None)
+    assert drain.open_ends() == ["1 gRPC hosts to stop"]
+    drain.run()
+    assert drain.open_ends() == []
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=NAMES.check_queue)["QueueUrl"], MessageBody="{}")
+    assert drain.open_ends() == [f"1 messages in {NAMES.check_queue}"]

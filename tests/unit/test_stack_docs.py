@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from lakehouse.errors import InputError
+from local.cost.prices import PriceList
+from local.stack_docs.costs import BEGIN, END, with_costs
 from local.stack_docs.page import to_markdown
 from local.stack_docs.plain import plain
 from local.stack_docs.policies import grants_of_roles, grants_on_resources, trusted
@@ -11,6 +14,7 @@ from local.templates import read_settings
 from stacks.settings import ENVIRONMENTS
 
 DEV = read_settings("dev")
+PRICES = PriceList.load()
 ROLE = {
     "Type": "AWS::IAM::Role",
     "Properties": {
@@ -108,6 +112,36 @@ def test_page_says_where_environments_differ() -> None:
     assert "| `*` | Allow | `s3:PutObject` | dev, staging |" in page
     assert "| `*` | Allow | `s3:GetObject` |  |" in page
     assert "| `streaming.broker` | kafka.t3.small |" in page
+
+
+def test_page_lists_resources_of_the_same_permission_in_one_row() -> None:
+    apps = {name: {"storage": a_template(Resource=["b", "a"])} for name in ENVIRONMENTS}
+    page = to_markdown(apps, {name: read_settings(name) for name in ENVIRONMENTS})
+    assert "| `a`, `b` | Allow | `s3:GetObject`, `s3:PutObject` |  |  |" in page
+
+
+@pytest.mark.parametrize("place", ["", BEGIN, END])
+def test_readme_without_a_place_for_costs_is_refused(place: str) -> None:
+    with pytest.raises(InputError, match=r"README\.md has no place"):
+        with_costs(place, {}, {}, PRICES)
+
+
+def test_readme_holds_the_totals_of_the_bill_and_keeps_the_rest() -> None:
+    key = {"Type": "AWS::KMS::Key"}
+    apps = {name: {"storage": {"Resources": {"A": key, "B": key}}} for name in ENVIRONMENTS}
+    settings = {name: read_settings(name) for name in ENVIRONMENTS}
+    written = with_costs(f"before {BEGIN} old {END} after", apps, settings, PRICES)
+    assert written.startswith("before ")
+    assert written.endswith(" after")
+    assert "old" not in written
+    assert "| prod | – | 2 | 2 | 2 | 2 |" in written
+    assert with_costs(written, apps, settings, PRICES) == written
+
+
+def test_readme_takes_no_total_that_something_is_missing_from() -> None:
+    apps = {"dev": {"storage": {"Resources": {"A": {"Type": "AWS::New::Thing"}}}}}
+    with pytest.raises(InputError, match="in no bill: AWS::New::Thing"):
+        with_costs(f"{BEGIN}{END}", apps, {"dev": DEV}, PRICES)
 
 
 def test_page_is_the_same_for_the_same_application() -> None:

@@ -1,9 +1,10 @@
 """The way back to an empty account: what is asked first, in which order things go, that versions go too."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lakehouse.errors import InputError, RuntimeFault
 from local import teardown
@@ -11,7 +12,9 @@ from local.teardown import Hands, destroy_all, empty
 from local.templates import read_settings
 
 DEV = read_settings("dev")
-STACKS = ["storage", "network", "database", "catalog"]
+KEEPING = {"Resources": {"Data": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}}}
+PLAIN: dict[str, Any] = {"Resources": {"Vpc": {"Type": "AWS::EC2::VPC"}}}
+STACKS = {"storage": KEEPING, "network": PLAIN, "database": KEEPING, "catalog": KEEPING}
 
 
 class FakeS3:
@@ -65,11 +68,29 @@ class FakeRds:
         self.left.remove(DBSnapshotIdentifier)
 
 
-def hands(s3: FakeS3, done: list[str]) -> Hands:
+class FakeSts:
+    """Signed in to the account of dev."""
+
+    def get_caller_identity(self) -> Any:
+        return {"Account": DEV.account}
+
+
+class FakeCloudFormation:
+    """Only these stacks are there."""
+
+    def __init__(self, there: Iterable[str]) -> None:
+        self.there = set(there)
+
+    def describe_stacks(self, *, StackName: str) -> None:  # noqa: N803
+        if StackName.removeprefix("nexus-dev-") not in self.there:
+            raise ClientError({"Error": {"Code": "ValidationError"}}, "DescribeStacks")
+
+
+def hands(s3: FakeS3, done: list[str], there: Iterable[str] = tuple(STACKS)) -> Hands:
     def cdk(arguments: Sequence[str]) -> None:
         done.append(f"{arguments[0]} {' '.join(a for a in arguments if a[0].isupper())}")
 
-    return Hands(s3, FakeRds(), cdk, done.append)
+    return Hands(FakeSts(), s3, FakeRds(), FakeCloudFormation(there), cdk, done.append)
 
 
 def test_teardown_empties_the_buckets_when_nothing_writes_any_more() -> None:
@@ -77,12 +98,22 @@ def test_teardown_empties_the_buckets_when_nothing_writes_any_more() -> None:
     s3 = FakeS3({f"{DEV.bucket_prefix}-bronze": 2500, f"{DEV.bucket_prefix}-logs": 3})
     used = hands(s3, done)
     destroy_all(DEV, STACKS, "dev", used)
-    assert done[0] == "deploy Storage Network Database Catalog"
+    assert done[0] == "deploy Storage Database Catalog"
     assert done[1] == "destroy Catalog Database Network"
     assert f"{DEV.bucket_prefix}-bronze: 2,500 object versions deleted" in done
     assert done.index("destroy Storage") > done.index(f"{DEV.bucket_prefix}-logs: 3 object versions deleted")
     assert set(s3.versions.values()) == {0}
     assert used.rds.left == ["nexus-staging-ledger-asleep-20261121-120000"]
+
+
+def test_teardown_of_the_sleeping_makes_nothing_anew() -> None:
+    done: list[str] = []
+    destroy_all(DEV, STACKS, "dev", hands(FakeS3({}), done, there=("storage", "catalog")))
+    assert [line for line in done if line.startswith(("deploy", "destroy"))] == [
+        "deploy Storage Catalog",
+        "destroy Catalog",
+        "destroy Storage",
+    ]
 
 
 @pytest.mark.parametrize(

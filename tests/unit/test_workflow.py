@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from local.templates import read_settings
+
 ROOT = Path(__file__).parents[2]
 WORKFLOW: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text("utf-8"))
 JOBS = WORKFLOW["jobs"]
@@ -62,3 +64,10 @@ def test_workflow_holds_no_key_and_asks_for_a_token_only_where_it_deploys() -> N
     assert WORKFLOW["permissions"] == {"contents": "read"}
     for name, job in JOBS.items():
         assert ("id-token" in job.get("permissions", {})) == (name in ("dev", "prod"))
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_workflow_signs_in_where_the_environment_lives(environment: str) -> None:
+    [signs_in] = [step for step in JOBS[environment]["steps"] if "aws-actions" in step.get("uses", "")]
+    assert signs_in["with"]["aws-region"] == read_settings(environment).region
+    assert signs_in["with"]["role-to-assume"] == "${{ vars.DEPLOY_ROLE }}"

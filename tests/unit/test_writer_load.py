@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from adapters.objects import Stored
 from bronze_writer import csv_source, load
 from bronze_writer.load import LoadReport, load_file
 from lakehouse.bronze import BronzeMetadata, bronze_schema
-from lakehouse.catalog import load_entities
+from lakehouse.catalog import Entity, Field, Kind, load_entities
 from lakehouse.errors import InputError, LakeError
 from lakehouse.identity import Position, event_id_of_position, row_hash
 from tests.fakes.object_store import FakeObjectStore, StoreThatIsAway
@@ -49,8 +50,8 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "sellers.csv"
 
 
-def loaded(file: Path, store: FakeObjectStore, **more: object) -> LoadReport:
-    return load_file(file, SELLERS, store, "b", **{"now": lambda: NOON, **more})  # type: ignore[arg-type]
+def loaded(file: Path, store: FakeObjectStore, entity: Entity = SELLERS, **more: object) -> LoadReport:
+    return load_file(file, entity, store, "b", **{"now": lambda: NOON, **more})  # type: ignore[arg-type]
 
 
 def landed(store: FakeObjectStore) -> list[tuple[BronzeMetadata, list[dict[str, object]]]]:
@@ -124,6 +125,29 @@ def test_manifest_fixes_the_moment_and_the_same_file_changes_nothing(file: Path)
     assert content(store) == before
     assert not again.landed_now
     assert (again.as_of, again.log, again.objects, again.records) == (NOON_MS, report.log, 1, 1)
+
+
+def test_file_is_of_the_newest_version_that_has_its_columns(file: Path) -> None:
+    phone = Field("phone", 14, Kind.TEXT, False, None, "phone", "Phone.")
+    mended = replace(SELLERS, version="1.0.1")
+    newer = replace(SELLERS, version="1.1.0", fields=(phone, *SELLERS.fields), former=(SELLERS, mended))
+    store = FakeObjectStore()
+    file.write_bytes(HEADER + b"\ns1,13023,a,SP\n")
+    loaded(file, store, entity=newer)
+    file.write_bytes(HEADER + b",phone\ns2,13023,a,SP,11\n")
+    loaded(file, store, entity=newer)
+    tables = [
+        pq.read_table(io.BytesIO(store.get("b", one.key)), use_threads=False).to_pylist()
+        for one in store.keys("b", "sellers/year")
+    ]
+    rows = {row["seller_id"]: row for table in tables for row in table}
+    assert {key: (row["phone"], row["contract_version"]) for key, row in rows.items()} == {
+        "s1": (None, "1.0.1"),
+        "s2": ("11", "1.1.0"),
+    }
+    file.write_bytes(b"phone\n11\n")
+    with pytest.raises(InputError, match="A file of this entity begins with phone,seller_id"):
+        loaded(file, store, entity=newer)
 
 
 def test_columns_may_stand_in_another_order(file: Path) -> None:

@@ -1,0 +1,89 @@
+"""`python -m faults [--histories 15] [--faults 21] [--seed 1]`: runs histories, prints what came of them.
+
+A history that fails prints its seed and is made shorter; `--seed S --histories 1` repeats it. Exit code 1 on any
+finding. Needs Kafka's jars (`make kafka`).
+"""
+
+import argparse
+import sys
+from collections import Counter
+
+from faults.history import Plan, Verdict, run, shrink
+from faults.kinds import KINDS
+from lakehouse.errors import NexusError
+
+LOSSES = (
+    "acknowledged, not there",
+    "in the broker, not in Bronze",
+    "in neither Silver nor Quarantine",
+    "not in Gold",
+)
+DOUBLES = ("twice in Bronze", "more than once below Bronze", "more than once in Gold")
+
+
+def main() -> int:
+    """Runs them all."""
+    parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
+    parser.add_argument("--histories", type=int, default=15)
+    parser.add_argument("--faults", type=int, default=21, help="in each history")
+    parser.add_argument("--seed", type=int, default=1, help="of the first history; the next ones count up")
+    parser.add_argument("--no-shrink", action="store_true", help="leave a failing history as it is")
+    arguments = parser.parse_args()
+    verdicts = []
+    for number in range(arguments.histories):
+        plan = Plan.draw(arguments.seed + number, arguments.faults, _dealt(number, arguments.faults))
+        print(f"history {number + 1} of {arguments.histories}, seed {plan.seed}", flush=True)
+        verdict = run(plan, _tell)
+        _print(verdict)
+        verdicts.append(verdict)
+        if verdict.findings and not arguments.no_shrink:
+            print("making it shorter")
+            short = shrink(verdict, _tell)
+            print("shortest that fails: " + ", ".join(KINDS[place].name for place, _ in short.plan.strikes))
+    return _summary(verdicts)
+
+
+def _dealt(number: int, faults: int) -> range:
+    """Places of the kinds that this history has for sure: all are dealt round once before dice decide alone."""
+    return range(min(number * faults, len(KINDS)), min((number + 1) * faults, len(KINDS)))
+
+
+def _tell(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+def _print(verdict: Verdict) -> None:
+    print(
+        f"  {len(verdict.struck)} faults, {verdict.events:,} events, {verdict.acknowledged:,} acknowledged, "
+        f"{verdict.refused:,} refused, {verdict.seconds:.0f} s: "
+        + (f"{len(verdict.findings)} findings" if verdict.findings else "all accounted for"),
+        flush=True,
+    )
+    for finding in verdict.findings[:20]:
+        print(f"    {finding.kind}: {finding.text}", flush=True)
+
+
+def _summary(verdicts: list[Verdict]) -> int:
+    struck = Counter((kind.number, kind.name) for verdict in verdicts for kind in verdict.struck)
+    print(f"\n{'no.':>4}  {'fault':45} {'times':>5}")
+    for (number, name), count in sorted(struck.items()):
+        print(f"{number:>4}  {name:45} {count:>5}")
+    findings = Counter(finding.kind for verdict in verdicts for finding in verdict.findings)
+    lost = sum(findings[kind] for kind in LOSSES)
+    doubled = sum(findings[kind] for kind in DOUBLES)
+    print(
+        f"\n{len(verdicts)} histories, {struck.total()} faults of {len(struck)} kinds, "
+        f"{sum(v.acknowledged for v in verdicts):,} events acknowledged: {lost} losses, {doubled} doubles, "
+        f"{findings.total() - lost - doubled} other findings, {sum(v.seconds for v in verdicts):.0f} s"
+    )
+    failed = [verdict.plan.seed for verdict in verdicts if verdict.findings]
+    if failed:
+        print(f"failed: seeds {', '.join(map(str, failed))}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except NexusError as error:
+        sys.exit(str(error))

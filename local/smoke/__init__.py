@@ -1,0 +1,1 @@
+"""`make smoke ENV=dev`: what only a real account can prove, after a deployment."""

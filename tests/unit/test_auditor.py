@@ -1,0 +1,170 @@
+"""The auditor finds what it is there for: each loss, double and swap, also those that cancel in every count."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from faults.auditor import Acknowledged, audit, newest_versions
+from faults.evidence import Evidence, Place, Record
+from faults.workload import Event, Workload
+from lakehouse.catalog import load_entities
+from lakehouse.wire import FieldTable, encode, frame_header
+
+LOG = "kafka-1"
+SCHEMA = "00000000-0000-0000-0000-000000000001"
+_SHOP = Workload(7)
+SENT = [_SHOP.next() for _ in range(400)]
+
+
+def bytes_of(event: Event) -> bytes:
+    envelope: dict[str, Any] = {
+        "event_id": event.event_id,
+        "occurred_at": event.occurred_at,
+        "source": "test",
+        "op": event.op,
+        "contract_version": "1.0.0",
+    }
+    table = FieldTable.of(load_entities()[event.entity])
+    return frame_header(SCHEMA) + encode(table, {**envelope, **event.columns})
+
+
+def moment_of(micros: int) -> datetime:
+    """As Silver has it: UTC without zone."""
+    whole = datetime.fromtimestamp(micros // 1_000_000, UTC).replace(tzinfo=None)
+    return whole.replace(microsecond=micros % 1_000_000)
+
+
+def what_must_be() -> tuple[Evidence, list[Acknowledged]]:
+    """Evidence of a pipeline that did all right."""
+    broker, bronze, silver, quarantine, acknowledged = [], [], [], [], []
+    offsets: dict[str, int] = {}
+    for event in SENT:
+        topic = f"{event.entity}.v1"
+        offset = offsets.get(topic, 0)
+        offsets[topic] = offset + 1
+        place = Place(LOG, topic, 0, offset)
+        broker.append(Record(place, bytes_of(event)))
+        acknowledged.append(Acknowledged(event.event_id, place))
+        names = [field.name for field in load_entities()[event.entity].fields]
+        row: dict[str, Any] = dict.fromkeys(names) | dict(event.columns)
+        row |= {
+            "event_id": event.event_id,
+            "op": event.op,
+            "place": place,
+            "row_hash": hash(place),
+            "file": "f",
+        }
+        bronze.append({**row, "occurred_at": event.occurred_at, "broker_time": 1, "raw_reason": None})
+        if event.fate == "quarantine":
+            quarantine.append({**row, "occurred_at": event.occurred_at, "broker_time": 1})
+            continue
+        if row.get("payment_value") is not None:
+            row["payment_value"] = Decimal(row["payment_value"])
+        silver.append({**row, "occurred_at": moment_of(event.occurred_at), "broker_time": 1})
+    newest = newest_versions(silver)
+    status = {key[0]: row["order_status"] for (entity, key), row in newest.items() if entity == "orders"}
+    facts = [
+        {**row, "order_status": status.get(key[0], "unknown")}
+        for (entity, key), row in newest.items()
+        if entity == "payments" and row["op"] != "delete"
+    ]
+    return Evidence(broker, bronze, silver, quarantine, {"fact_payments": facts}), acknowledged
+
+
+GOOD, ACKNOWLEDGED = what_must_be()
+
+
+def kinds(evidence: Evidence) -> set[str]:
+    return {finding.kind for finding in audit(evidence, ACKNOWLEDGED, SENT)}
+
+
+def test_auditor_has_nothing_to_say_of_what_is_right() -> None:
+    assert audit(GOOD, ACKNOWLEDGED, SENT) == []
+    assert len(GOOD.silver) > 300
+    assert len(GOOD.quarantine) > 10
+    assert any(event.op == "delete" for event in SENT)
+    assert len({event.event_id for event in SENT}) < len(SENT)  # resends are among them
+
+
+def drop(layer: str) -> Callable[[Any], None]:
+    return lambda evidence: getattr(evidence, layer).pop(5)
+
+
+def double(layer: str) -> Callable[[Any], None]:
+    return lambda evidence: getattr(evidence, layer).append(deepcopy(getattr(evidence, layer)[5]))
+
+
+def swap_events(layer: str) -> Callable[[Any], None]:
+    def swap(evidence: Any) -> None:
+        rows = [row for row in getattr(evidence, layer) if row["place"].topic == "payments.v1"]
+        first, second = rows[3], rows[4]
+        for name in ("event_id", "row_hash"):
+            first[name], second[name] = second[name], first[name]
+
+    return swap
+
+
+def both(*defects: Callable[[Any], None]) -> Callable[[Any], None]:
+    def all_of_them(evidence: Any) -> None:
+        for defect in defects:
+            defect(evidence)
+
+    return all_of_them
+
+
+def move_to_silver(evidence: Any) -> None:
+    row = evidence.quarantine.pop(2)
+    evidence.silver.append({**row, "occurred_at": moment_of(row["occurred_at"])})
+
+
+def change_a_value(evidence: Any) -> None:
+    row = next(row for row in evidence.silver if row.get("payment_value") is not None)
+    row["payment_value"] += Decimal("0.01")
+
+
+def keep_an_older_version(evidence: Any) -> None:
+    evidence.gold["fact_payments"][0]["payment_value"] += 1
+
+
+def keep_an_older_status(evidence: Any) -> None:
+    known = {row["order_id"] for row in evidence.silver if row["place"].topic == "orders.v1"}
+    fact = next(f for f in evidence.gold["fact_payments"] if f["order_id"] in known)
+    fact["order_status"] = "never heard of"
+
+
+def keep_a_deleted_one(evidence: Any) -> None:
+    fact = dict(evidence.gold["fact_payments"][0])
+    evidence.gold["fact_payments"].append({**fact, "order_id": "f" * 32})
+
+
+@pytest.mark.parametrize(
+    ("defect", "found"),
+    [
+        (drop("bronze"), "in the broker, not in Bronze"),
+        (double("bronze"), "twice in Bronze"),
+        (both(drop("bronze"), double("bronze")), "in the broker, not in Bronze"),
+        (drop("broker"), "in Bronze, not in the broker"),
+        (swap_events("bronze"), "acknowledged, not there"),
+        (swap_events("silver"), "another event in silver"),
+        (drop("silver"), "in neither Silver nor Quarantine"),
+        (double("silver"), "more than once below Bronze"),
+        (both(drop("silver"), double("silver")), "in neither Silver nor Quarantine"),
+        (both(drop("silver"), double("silver")), "more than once below Bronze"),
+        (drop("quarantine"), "in neither Silver nor Quarantine"),
+        (move_to_silver, "in the wrong place"),
+        (change_a_value, "changed on the way"),
+        (lambda e: e.gold["fact_payments"].pop(), "not in Gold"),
+        (lambda e: e.gold["fact_payments"].append(e.gold["fact_payments"][0]), "more than once in Gold"),
+        (keep_an_older_version, "an older version in Gold"),
+        (keep_an_older_status, "an older version in Gold"),
+        (keep_a_deleted_one, "in Gold, though deleted or never there"),
+    ],
+)
+def test_auditor_finds(defect: Callable[[Any], None], found: str) -> None:
+    evidence = deepcopy(GOOD)
+    defect(evidence)
+    assert found in kinds(evidence)
