@@ -3,16 +3,14 @@
 The file is a shortcut, never a record: without it, or when it does not fit, Gold is built in full from Silver.
 """
 
-import hashlib
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from lakehouse.errors import LakeError
-from local.dbt_build import PROJECT, DbtOutcome
+from local.dbt_build import DbtOutcome, models_digest
 from local.gold import PublishedGold
 
 log = logging.getLogger(__name__)
@@ -88,15 +86,3 @@ def keep_full(built: DbtOutcome, published: PublishedGold, work_dir: Path) -> No
     db.execute("detach next_kept")
     db.execute("detach kept")
     (work_dir / _NEXT).replace(work_dir / _FILE)
-
-
-def models_digest() -> str:
-    """SHA-256 over the dbt project: what other models have made is not added to."""
-    digest = hashlib.sha256()
-    for path in _project_files():
-        digest.update(str(path.relative_to(PROJECT)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def _project_files() -> Iterable[Path]:
-    return sorted(path for suffix in ("sql", "yml") for path in PROJECT.rglob(f"*.{suffix}"))

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from lakehouse.catalog import load_entities
 from lakehouse.errors import InputError, LakeError, RuntimeFault
 from lakehouse.paths import OutputKey
-from local.dbt_build import Progress, dbt_built
+from local.dbt_build import Progress, dbt_built, models_digest
 from local.gold import PublishedGold
 from local.gold_files import write_tables
-from local.kept_gold import KeptGold, keep_full, keep_increment, models_digest, read_kept
+from local.kept_gold import KeptGold, keep_full, keep_increment, read_kept
 from local.publish import (
     BUILDS,
     BuildResult,

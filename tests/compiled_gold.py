@@ -58,12 +58,8 @@ class CompiledGold:
             for build in range(history.builds):
                 waiting += [a for a in history.arrivals if a.build == build]
                 steps = self.increment if begun else self.full
-                if (
-                    build < history.builds - 1
-                ):  # what is not kept is made of what is kept, by the last build too
-                    steps = [
-                        step for step in steps if step.model.unit or step.model.name.startswith("touched_")
-                    ]
+                if build < history.builds - 1:  # the last build makes what is not kept from what is
+                    steps = [s for s in steps if s.model.unit or s.model.name.startswith("touched_")]
                 _run(db, steps, waiting, adds=begun)
                 if build not in history.failed:
                     built = DbtOutcome(db, tuple(step.model for step in steps), ())

@@ -146,6 +146,7 @@ def model(
     if published.findings:
         rows = [(finding.rows, finding.text) for finding in published.findings]
         console.print(table("Worth knowing (withholds nothing)", ["rows", "what was found"], rows, ["rows"]))
+        console.print(f"The rows themselves, a CSV file for each: {call.lake.root / 'model/found'}")
     new = datetime.fromisoformat(published.published_at) >= now.replace(microsecond=0)
     told = "is published" if new else "holds everything that is committed, nothing was built"
     console.print(

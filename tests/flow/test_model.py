@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.dbt_build import PROJECT, ModelFailed
+from local.dbt_build import PROJECT, ModelFailed, models_digest
 from local.gold import PublishedGold, is_published, query
 from local.model import refresh_gold
 from tests.builders.silver import SilverLake, a_silver_row, an_id, civil
@@ -364,6 +364,20 @@ def test_first_build_that_fails_leaves_no_gold(tmp_path: Path) -> None:
     with pytest.raises(ModelFailed, match="current_orders_has_its_key"):
         build(tmp_path, tmp_path / "model", lake.files)
     assert not is_published(tmp_path, BUCKET)
+
+
+def test_build_reads_the_project_anew_when_it_has_changed(tmp_path: Path) -> None:
+    """Regression: dbt, given what it had parsed of an older project, took findings for failures."""
+    lake = SilverLake(tmp_path / "silver")
+    lake.add("orders", [a_silver_row("orders")])
+    target = tmp_path / "model/target"
+    build(tmp_path, tmp_path / "model", lake.files)
+    (target / "models.sha256").write_text("of another release")
+    (target / "partial_parse.msgpack").write_bytes(b"of another release")
+    lake.add("orders", [a_silver_row("orders", order_id=an_id(2))])
+    assert build(tmp_path, tmp_path / "model", lake.files, "b2").findings["orders_without_items"] == 2
+    assert (target / "partial_parse.msgpack").read_bytes() != b"of another release"
+    assert (target / "models.sha256").read_text() == models_digest()
 
 
 def test_real_files_give_the_published_totals_and_findings(
