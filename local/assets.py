@@ -14,8 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from lakehouse.errors import InputError, NexusError, RuntimeFault
+from local.lock_file import plain_name
 
 ROOT = Path(__file__).parents[1]
 BUILT = ROOT / "build" / "assets"
@@ -89,9 +91,9 @@ def library_files(lock: Path) -> Iterator[tuple[str, bytes]]:
     locked = locked_versions(lock.read_text("utf-8"))
     for found in _with_requirements(LIBRARIES):
         name, version = found.metadata["Name"], found.version
-        if locked.get(_plain(name)) != version:
+        if locked.get(plain_name(name)) != version:
             raise InputError(
-                f"{name} {version} is installed, but {lock.name} says {locked.get(_plain(name), 'nothing')}: "
+                f"{name} {version} is installed, but {lock.name} says {locked.get(plain_name(name), 'nothing')}: "
                 "run `make setup-dev`"
             )
         yield from _distribution_files(found)
@@ -100,7 +102,8 @@ def library_files(lock: Path) -> Iterator[tuple[str, bytes]]:
 def locked_versions(lock: str) -> Mapping[str, str]:
     """Version by name; what is locked for several kinds of machine counts with its last line."""
     return {
-        _plain(name): version for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock, re.MULTILINE)
+        plain_name(name): version
+        for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock, re.MULTILINE)
     }
 
 
@@ -109,7 +112,7 @@ def _with_requirements(names: Iterable[str]) -> list[Distribution]:
     found: dict[str, Distribution] = {}
     waiting = list(names)
     while waiting:
-        name = _plain(waiting.pop())
+        name = plain_name(waiting.pop())
         if name in found:
             continue
         try:
@@ -134,10 +137,10 @@ def _distribution_files(found: Distribution) -> Iterator[tuple[str, bytes]]:
             yield str(inside), Path(str(found.locate_file(file))).read_bytes()
 
 
-def build_zip(path: Path, files: Mapping[str, bytes], stamp: Mapping[str, str]) -> Built:
+def build_zip(path: Path, files: Mapping[str, bytes], stamp: Mapping[str, Any]) -> Built:
     """A zip of these files, unless `stamp` says that it is there."""
     size = sum(len(content) for content in files.values())
-    inputs = _hash(files)
+    inputs = digest_of(files)
     if path.exists() and stamp.get("inputs") == inputs:
         return Built(path.stem, inputs, stamp["sha256"], size, fresh=False)
     temporary = path.with_suffix(".part")
@@ -150,32 +153,37 @@ def build_zip(path: Path, files: Mapping[str, bytes], stamp: Mapping[str, str]) 
     return Built(path.stem, inputs, hashlib.sha256(path.read_bytes()).hexdigest(), size, fresh=True)
 
 
-def _hash(files: Mapping[str, bytes]) -> str:
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """Of names and contents, in whatever order they come."""
     total = hashlib.sha256()
     for name in sorted(files):
         total.update(f"{name}\0{hashlib.sha256(files[name]).hexdigest()}\n".encode())
     return total.hexdigest()
 
 
-def read_stamps(path: Path) -> dict[str, dict[str, str]]:
+def read_stamps(path: Path) -> dict[str, dict[str, Any]]:
     """What was built from what, by name; nothing when nobody knows."""
     try:
-        stamps: dict[str, dict[str, str]] = json.loads(path.read_bytes())
+        stamps: dict[str, dict[str, Any]] = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
     return stamps
 
 
 def write_stamps(path: Path, built: Iterable[Built]) -> None:
+    """For `read_stamps` of the next time."""
+    told = {
+        one.name: {"inputs": one.inputs, "sha256": one.sha256, "unpacked": one.unpacked_bytes}
+        for one in built
+    }
+    write_file(path, json.dumps(told, indent=1).encode())
+
+
+def write_file(path: Path, content: bytes) -> None:
     """Whole or not at all."""
-    told = {one.name: {"inputs": one.inputs, "sha256": one.sha256} for one in built}
     temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(json.dumps(told, indent=1).encode())
+    temporary.write_bytes(content)
     temporary.replace(path)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def main(arguments: list[str]) -> None:

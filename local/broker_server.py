@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import NexusError
+from local.lake_store import write_whole
 from local.mock_cluster import MockCluster
 
 # Without a reachable peer librdkafka repeats itself thousands of times a minute.
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 cluster.create_topic(topic, arguments.partitions)
             if arguments.control_file:
                 _serve_control(cluster, arguments.control_file)
-            write_whole(arguments.port_file, cluster.bootstrap)
+            write_whole(arguments.port_file, f"{cluster.bootstrap}\n")
             signal.sigwait(ends)
     except NexusError as error:
         print(error, file=sys.stderr)
@@ -98,13 +99,6 @@ def carry_out(cluster: MockCluster, order: dict[str, Any]) -> None:
             raise ValueError(f"unknown order {order}")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """A reader sees the file with all of its text, or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text + "\n")
-    part.replace(path)
-
-
 def _serve_control(cluster: MockCluster, control_file: Path) -> None:
     class Orders(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -119,7 +113,7 @@ def _serve_control(cluster: MockCluster, control_file: Path) -> None:
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Orders)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="control", daemon=True).start()
-    write_whole(control_file, f"127.0.0.1:{server.server_address[1]}")
+    write_whole(control_file, f"127.0.0.1:{server.server_address[1]}\n")
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -8,7 +8,6 @@ bytes depend on content alone. Libraries are fetched when the lock changes; else
 import gzip
 import hashlib
 import io
-import json
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from lakehouse.errors import NexusError
 from local import wheels
-from local.assets import BUILT, LOCK, ROOT, Built
+from local.assets import BUILT, LOCK, ROOT, Built, digest_of, read_stamps, write_file, write_stamps
 from local.lock_file import needed_by, read_lock
 from local.wheels import Fetch, Machine, fetch_libraries, lock_text
 
@@ -60,26 +59,25 @@ def build_hosts(to: Path = BUILT, root: Path = ROOT, fetch: Fetch | None = None)
     """Archives of all services, by name. `fetch` gives the files of libraries by path for the text of a lock."""
     to.mkdir(parents=True, exist_ok=True)
     lock = read_lock((root / LOCK).read_text("utf-8"))
-    stamps = _read_stamps(to / _STAMP)
+    stamps = read_stamps(to / _STAMP)
     built = []
     for name, service in SERVICES.items():
         wanted = lock_text(needed_by(lock, service.libraries, HOST.markers))
         sources = dict(source_files(root, service.package))
         builders = b"".join(Path(file).read_bytes() for file in (__file__, wheels.__file__))
-        inputs = _hash({**sources, "lock": wanted.encode(), "builder": builders})
+        inputs = digest_of({**sources, "lock": wanted.encode(), "builder": builders})
         path = to / f"{name}.tar.gz"
         stamp = stamps.get(name, {})
         if path.exists() and stamp.get("inputs") == inputs:
-            built.append(Built(name, inputs, stamp["sha256"], int(stamp["unpacked"]), fresh=False))
+            built.append(Built(name, inputs, stamp["sha256"], stamp["unpacked"], fresh=False))
             continue
         files = {f"app/{file}": content for file, content in sources.items()}
         files |= {f"site/{file}": content for file, content in (fetch or _fetch)(wanted).items()}
         data = archive({**files, "lock.txt": wanted.encode()})
-        _write(path, data)
+        write_file(path, data)
         size = sum(map(len, files.values()))
         built.append(Built(name, inputs, hashlib.sha256(data).hexdigest(), size, fresh=True))
-    told = {b.name: {"inputs": b.inputs, "sha256": b.sha256, "unpacked": b.unpacked_bytes} for b in built}
-    _write(to / _STAMP, json.dumps(told, indent=1).encode())
+    write_stamps(to / _STAMP, built)
     return built
 
 
@@ -108,27 +106,6 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 
 def _fetch(lock: str) -> Mapping[str, bytes]:
     return fetch_libraries(lock, HOST)
-
-
-def _hash(files: Mapping[str, bytes]) -> str:
-    total = hashlib.sha256()
-    for name in sorted(files):
-        total.update(f"{name}\0{hashlib.sha256(files[name]).hexdigest()}\n".encode())
-    return total.hexdigest()
-
-
-def _read_stamps(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        stamps: dict[str, dict[str, str]] = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return stamps
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def main(arguments: list[str]) -> None:

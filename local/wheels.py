@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lakehouse.errors import InputError, RuntimeFault
+from local.assets import write_file
 from local.lock_file import Locked
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +68,7 @@ def fetch_libraries(lock: str, machine: Machine, keep: Path = WHEELS) -> Mapping
         with tempfile.TemporaryDirectory(dir=keep, prefix="part-") as part:
             _install(lock, machine, Path(part))
             shutil.move(str(Path(part) / "site"), folder)
-        _write(manifest, json.dumps(_inventory(folder)).encode())
+        write_file(manifest, json.dumps(_inventory(folder)).encode())
     found = {}
     for file in _files(folder):
         inside = file.relative_to(folder)
@@ -124,9 +125,3 @@ def _checked(inside: Path, content: bytes, keep: Path) -> bytes:
             f"{inside} is not for Graviton's processor: remove {keep} and run `make assets` again"
         )
     return content
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -25,6 +25,7 @@ from typing import Self
 
 from lakehouse.errors import RuntimeFault
 from local.kafka.jars import find_java, require_jars
+from local.lake_store import write_whole
 from local.processes import Child, Command, free_port, kill, spawn, stop, wait_ready
 
 # Seen here: 1.5 s alone, 12 s for three at once on two cores; a loaded machine may take five times that.
@@ -163,9 +164,7 @@ class Cluster:
         for node in range(1, brokers + 1):
             self._write_properties(layout, node)
             self._format(layout, node)
-        part = known.with_suffix(".part")
-        part.write_text(layout.write(), "utf-8")
-        part.replace(known)  # last: a folder that was not made whole is made again
+        write_whole(known, layout.write())  # last: a folder that was not made whole is made again
         return layout
 
     def _format(self, layout: Layout, node: int) -> None:

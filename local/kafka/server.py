@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lakehouse.errors import NexusError
-from local.broker_server import write_whole
 from local.kafka.cluster import Cluster
+from local.lake_store import write_whole
 from local.processes import describe_exit
 
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             cluster.start()
             # only now: a broker would be started with them blocked. Until here SIGTERM ends us, and that ends it.
             signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-            write_whole(arguments.port_file, f"{cluster.bootstrap} {cluster.layout.log}")
+            write_whole(arguments.port_file, f"{cluster.bootstrap} {cluster.layout.log}\n")
             broker = cluster.child(1)
             while (code := broker.exit_code()) is None:
                 if signal.sigwait(watched) != signal.SIGCHLD:

@@ -5,26 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from local.stateful_diff import STATEFUL
 from stacks.settings import ENVIRONMENTS
 from tests.conftest import Golden
 from tests.stacks.conftest import ROOT, Assembly, Compose
 from tests.stacks.reading import Raw, text_of
 from tests.stacks.test_schemas import schema_of
 
-# What holds state: its logical id must never change, or CloudFormation makes a new one beside it.
-STATEFUL = {
-    "AWS::EC2::Subnet",
-    "AWS::EC2::VPC",
-    "AWS::Glue::Registry",
-    "AWS::Glue::Schema",
-    "AWS::Glue::SchemaVersion",
-    "AWS::KMS::Key",
-    "AWS::MSK::Cluster",
-    "AWS::MSK::Topic",
-    "AWS::RDS::DBInstance",
-    "AWS::S3::Bucket",
-    "AWS::SQS::Queue",
-}
 # What loses data when it is deleted. A queue only repeats what the sweeper finds again, a network holds none.
 PRECIOUS = {
     "AWS::Glue::Registry",
