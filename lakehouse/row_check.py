@@ -118,8 +118,8 @@ class CheckPlan:
     @property
     def fact_columns(self) -> tuple[str, ...]:
         """What `object_facts` needs of the object, as far as it has them."""
-        wanted = (columns_of(step.rule) for step in self.wide_steps.values())
-        return (*_JUDGED_BY, *sorted({name for names in wanted for name in names}))
+        rules = [step.rule for step in self.wide_steps.values() if step.rule.kind != "columns_present"]
+        return (*_JUDGED_BY, *sorted({name for rule in rules for name in columns_of(rule)}))
 
     def judge(self, table: pa.Table, facts: ObjectFacts | None = None, first_row: int = 0) -> Judgement:
         """The verdicts. The table's schema must be one in which `cells.schema_problem` found nothing.

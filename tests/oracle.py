@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -47,7 +47,12 @@ def judge_rows(entity: Entity, rows: Sequence[Row]) -> list[RowVerdict]:
     wide = [rule for n, rule in enumerate(known) if _is_wide(rule) and rule not in known[:n]]
     broken: list[list[tuple[Rule, str | None]]] = [[] for _ in rows]
     for rule in wide:
-        places = [n for n, row in enumerate(rows) if _is_about(entity, rule, row)]
+        having = [version.version for version in entity.versions if rule in version.rules]
+        places = [
+            n
+            for n, row in enumerate(rows)
+            if _version_of(entity, row) in having and not _is_raw(row) and _concerns(entity, rule, row)
+        ]
         if rule.kind in OBJECT_KINDS:
             observed = _wrong_with_object(entity, rule, rows, [rows[n] for n in places])
             if observed is not None:
@@ -61,10 +66,6 @@ def judge_rows(entity: Entity, rows: Sequence[Row]) -> list[RowVerdict]:
 
 def _is_wide(rule: Rule) -> bool:
     return rule.kind in (*LOAD_KINDS, *OBJECT_KINDS)
-
-
-def _is_about(entity: Entity, rule: Rule, row: Row) -> bool:
-    return not _is_raw(row) and rule in _rules_for(entity, row) and _concerns(entity, rule, row)
 
 
 def _is_raw(row: Row) -> bool:
@@ -131,13 +132,17 @@ def judge_row(entity: Entity, row: Row, broken: Sequence[tuple[Rule, str | None]
     return RowVerdict(reasons, warnings, values)
 
 
-def _rules_for(entity: Entity, row: Row) -> list[Rule]:
-    """Those of the row's own version (the newest's for an unknown one), in the order in which the newest versions
-    have them.
-    """
-    own = {version.version: version.rules for version in entity.versions}.get(
-        row["contract_version"], entity.rules
-    )
+def _version_of(entity: Entity, row: Row) -> str:
+    """The row's own version; the newest for an unknown one."""
+    known = [version.version for version in entity.versions]
+    return row["contract_version"] if row["contract_version"] in known else entity.version
+
+
+def _rules_for(entity: Entity, row: Row) -> Sequence[Rule]:
+    """Those of the row's own version, in the order in which the newest versions have them."""
+    if not entity.former:
+        return entity.rules
+    own = {version.version: version.rules for version in entity.versions}[_version_of(entity, row)]
     ordered: list[Rule] = []
     for version in reversed(entity.versions):
         ordered += [rule for rule in version.rules if rule not in ordered]
@@ -378,5 +383,5 @@ def _compares(operator: str, value: Any, other: Any) -> bool:
 def quantized(field: Field, value: Any) -> Any:
     """The value as Arrow gives it back: decimals with all their places."""
     if field.kind is Kind.DECIMAL and value is not None:
-        return value.quantize(Decimal(1).scaleb(-field.scale))
+        return value.quantize(Decimal(1).scaleb(-field.scale), context=Context(prec=38))
     return value
