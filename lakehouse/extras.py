@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from lakehouse.bronze import EXTRAS
 from lakehouse.catalog import Entity
 from lakehouse.json_texts import json_texts, quoted
-from lakehouse.physical import as_plain
+from lakehouse.physical import Family, as_plain, family_of
 from lakehouse.shape import unknown_names
-from lakehouse.text_view import Mask, valid_mask
+from lakehouse.text_view import Mask, missing_texts, valid_mask
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,19 @@ def gather_extras(entity: Entity, table: pa.Table) -> Extras:
         array = table.column(name).combine_chunks()
         values = [{} for _ in range(len(table))] if values is None else values
         texts = json_texts(array)
-        present[name] = valid_mask(array)
+        present[name] = _holds_something(array)
         for row in np.flatnonzero(present[name]).tolist():
             values[row][name] = texts[row]
     if values is None:
         return Extras(pa.nulls(len(table), pa.string()), {})
     return Extras(pa.array([_joined(found) for found in values], pa.string()), present)
+
+
+def _holds_something(array: pa.Array) -> Mask:
+    """Empty text is nothing, as everywhere."""
+    if family_of(array.type) is Family.TEXT:
+        return ~missing_texts(as_plain(array))
+    return valid_mask(array)
 
 
 def with_known_extras(entity: Entity, table: pa.Table) -> pa.Table:
