@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from lakehouse.bronze import ENVELOPE_FIELDS, EXTRAS, POSITION_FIELDS, TAIL_FIELDS
+from lakehouse.bronze import CHECK_FIELDS, ENVELOPE_FIELDS, EXTRAS, POSITION_FIELDS, TAIL_FIELDS
 from lakehouse.catalog import Entity
 from lakehouse.columns import is_utf8
 from lakehouse.json_texts import json_texts
@@ -24,9 +24,12 @@ _ALWAYS_JSON = (Family.TEXT, Family.BYTES, Family.WHOLE, Family.FLOATING, Family
 
 
 def unknown_names(entity: Entity, names: Iterable[str]) -> list[str]:
-    """Names that neither the contract nor the lake has, sorted."""
-    known = {f.name for f in entity.fields} | OURS.keys() | {EXTRAS}
-    return sorted(name for name in names if name not in known)
+    """Names that neither the contract nor the lake has, sorted. Rows with `extras` are of Quarantine."""
+    given = set(names)
+    known = {f.name for f in entity.fields} | OURS.keys()
+    if EXTRAS in given:
+        known |= {EXTRAS, *(f.name for f in CHECK_FIELDS)}
+    return sorted(given - known)
 
 
 def absent_names(entity: Entity, names: Iterable[str]) -> list[str]:
