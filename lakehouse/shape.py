@@ -19,6 +19,7 @@ from lakehouse.names import collisions, lookalike, name_problem
 from lakehouse.physical import Family, family_of, misfit
 
 OURS = {f.name: f.type for f in (*ENVELOPE_FIELDS, *POSITION_FIELDS, *TAIL_FIELDS)}
+_SHOWN = 5  # names in a sentence
 _TEXTS = (Family.TEXT, Family.BYTES)
 _ALWAYS_JSON = (Family.TEXT, Family.BYTES, Family.WHOLE, Family.FLOATING, Family.BOOL, Family.NOTHING)
 
@@ -78,7 +79,11 @@ def missing_problem(
         for name in (*lacking, *renamed)
         if meant.get(name)
     ]
-    return "; ".join([f"column {', '.join((*lacking, *renamed))} is missing", *hints])
+    told = [f"column {', '.join((*lacking, *renamed))} is missing", *hints]
+    if unknown and not hints:
+        more = ", ..." if len(unknown) > _SHOWN else ""
+        told.append(f"the contract does not know {', '.join(map(repr, unknown[:_SHOWN]))}{more}")
+    return "; ".join(told)
 
 
 def _types_problem(entity: Entity, schema: pa.Schema) -> str | None:

@@ -33,6 +33,10 @@ def test_fault_31_missing_required_column_is_named() -> None:
         schema_problem(ORDERS, table.drop_columns(["row_hash", "op"]).schema)
         == "column op, row_hash is missing"
     )
+    strange = table.rename_columns({"order_status": "phase", "op": "what"})
+    assert schema_problem(ORDERS, strange.schema) == (
+        "column op, order_status is missing; the contract does not know 'phase', 'what'"
+    )
 
 
 def test_fault_31_missing_optional_column_is_null_with_a_warning_on_every_row_it_concerns() -> None:

@@ -165,20 +165,6 @@ def test_fault_34_column_that_the_contract_does_not_know_lands_as_it_is(file: Pa
     ]
 
 
-def test_fault_31_optional_column_that_a_file_lacks_is_left_out_of_bronze(file: Path) -> None:
-    """So that the check can tell it from one that is empty."""
-    products = load_entities()["products"]
-    names = [f.name for f in products.fields if f.name != "product_photos_qty"]
-    file.write_bytes(",".join(names).encode() + b"\n" + b"1," * (len(names) - 1) + b"1\n")
-    store = FakeObjectStore()
-    assert loaded(file, store, entity=products).absent == ("product_photos_qty",)
-    [stored] = store.keys("b", "products/year=")
-    assert "product_photos_qty" not in pq.read_schema(io.BytesIO(store.get("b", stored.key))).names
-    file.write_bytes(b"product_weight_g\n1\n")
-    with pytest.raises(InputError, match="lacks columns 'product_id'"):
-        loaded(file, store, entity=products)
-
-
 def test_columns_may_stand_in_another_order(file: Path) -> None:
     file.write_bytes(b'seller_state,"seller_city",seller_id,seller_zip_code_prefix\nSP,campinas,s1,13023\n')
     store = FakeObjectStore()
