@@ -30,6 +30,18 @@ class Origin:
     contract_version: str
     header: Sequence[str]
 
+    @property
+    def schema(self) -> pa.Schema:
+        """Bronze of the file: without columns of its own contract version that it lacks, so that the check can tell;
+        with those of its own that no contract version has behind.
+        """
+        version = next((v for v in self.entity.versions if v.version == self.contract_version), self.entity)
+        absent = {f.name for f in version.fields} - {*self.header}
+        whole = bronze_schema(self.entity, all_text=True)
+        unknown = [name for name in self.header if name not in whole.names]
+        kept = [f for f in whole if f.name not in absent]
+        return pa.schema([*kept, *(pa.field(name, pa.string()) for name in unknown)])
+
 
 @dataclass(frozen=True)
 class CsvBatch:
@@ -69,7 +81,7 @@ class CsvBatch:
 
     def encode(self) -> Encoded:
         """The object: every cell as it was, and records that are no row as their bytes with the reason."""
-        schema = bronze_schema(self.origin.entity, all_text=True)
+        schema = self.origin.schema
         tables, at = [], 0
         for piece in self.pieces:
             columns = self._columns(piece, self.hashes[at : at + len(piece)])
@@ -90,9 +102,9 @@ class CsvBatch:
             "registry_id": pa.scalar(None, pa.string()),
         }
         raw = [piece.record(row) if row in cells.reasons else None for row in range(rows)]
-        absent = [f.name for f in origin.entity.fields if f.name not in origin.header]
+        later = [f.name for f in origin.entity.fields if f.name not in origin.header]
         return {
-            **dict.fromkeys(absent, pa.nulls(rows, pa.string())),
+            **dict.fromkeys(later, pa.nulls(rows, pa.string())),
             **dict(zip(origin.header, cells.columns, strict=True)),
             **{name: pa.repeat(value, rows) for name, value in same.items()},
             **position_columns(origin.place, offsets),

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bronze_writer.csv_records import Records, RecordSplitter, cells_of_line
+from lakehouse.bronze import RESERVED_NAMES
 from lakehouse.catalog import Entity
 from lakehouse.errors import InputError
+from lakehouse.names import lookalike
+from lakehouse.shape import names_problem
 
 # Small enough that numpy's arrays over a block stay a few MB, large enough that blocks cost nothing.
 _BLOCK = 4 * 1024 * 1024
@@ -29,13 +32,16 @@ _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 class Survey:
     """What a file holds. `digests` are of its blocks, `sha256` is of all of it; `records` leaves out the header.
 
-    `contract_version` is the newest that has exactly the columns of the header.
+    `contract_version` is the one whose columns the header comes nearest to, the newest of several. `unknown` are
+    columns of the header that it does not have, `absent` optional ones that the header lacks.
     """
 
     size: int
     sha256: str
     contract_version: str
     header: tuple[str, ...]
+    unknown: tuple[str, ...]
+    absent: tuple[str, ...]
     header_size: int
     records: int
     record_bytes: int
@@ -72,11 +78,14 @@ def survey(path: Path, entity: Entity) -> Survey:
         raise InputError(f"{path} holds a header and no records: there is nothing to load. Export it again.")
     if record_bytes + splitter.separators != size:
         raise AssertionError(f"{path}: {size} bytes were cut into {record_bytes} + {splitter.separators}")
+    version = _version_of(header, entity)
     return Survey(
         size=size,
         sha256=sha256.hexdigest(),
-        contract_version=_versions_of(header, entity)[-1],
+        contract_version=version.version,
         header=header,
+        unknown=tuple(name for name in header if name not in _names(version)),
+        absent=tuple(name for name in _names(version) if name not in header),
         header_size=len(head),
         records=splitter.records - 1,
         record_bytes=record_bytes - len(head),
@@ -163,7 +172,7 @@ def _refuse_endless_record(path: Path, splitter: RecordSplitter) -> None:
 
 
 def _header(path: Path, line: bytes, entity: Entity) -> tuple[str, ...]:
-    """The columns in the order of the file: the entity's, each once, in any order."""
+    """The columns in the order of the file, in any order: the entity's, and others that it does not know."""
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
@@ -172,33 +181,46 @@ def _header(path: Path, line: bytes, entity: Entity) -> tuple[str, ...]:
             f"instance with: iconv -f LATIN1 -t UTF-8 {path.name}"
         ) from error
     found = tuple(cell.decode() for cell in cells_of_line(line))
-    if not _versions_of(found, entity):
-        wanted = tuple(f.name for f in entity.fields)
-        raise InputError(f"{path} {_misfit(text, found, wanted)}")
+    problem = _misfit(text, found, entity)
+    if problem:
+        raise InputError(f"{path} {problem}")
     return found
 
 
-def _versions_of(header: Sequence[str], entity: Entity) -> list[str]:
-    """Contract versions that have exactly these columns, oldest first."""
-    return [one.version for one in entity.versions if sorted(f.name for f in one.fields) == sorted(header)]
+def _version_of(header: Sequence[str], entity: Entity) -> Entity:
+    """The contract version that the header comes nearest to: the fewest columns too many or too few; the newest."""
+    return min(reversed(entity.versions), key=lambda one: len(set(_names(one)) ^ set(header)))
 
 
-def _misfit(text: str, found: Sequence[str], wanted: Sequence[str]) -> str:
-    """What is wrong with a header, and what to do."""
+def _names(version: Entity) -> list[str]:
+    return [f.name for f in version.fields]
+
+
+def _misfit(text: str, found: Sequence[str], entity: Entity) -> str | None:
+    """What is wrong with a header, and what to do; None when its records are rows of the entity."""
+    wanted = _names(entity)
     expected = f"A file of this entity begins with {','.join(wanted)}."
     if "\r" in text:
         return "ends its lines with CR alone. Save it with LF or CRLF."
     for sign, name in _DELIMITERS.items():
         if len(found) < len(wanted) <= len(text.split(sign)):
             return f"separates its cells by {name}. Save it as CSV with commas. {expected}"
-    missing = [name for name in wanted if name not in found]
-    extra = [name for name in found if name not in wanted]
+    version = _version_of(found, entity)
+    absent = [f for f in version.fields if f.name not in found]
+    unknown = [name for name in found if name not in _names(version)]
+    hints = [
+        f" {o!r} looks like {f.name}: give it that name." for f in absent if (o := lookalike(f.name, unknown))
+    ]
+    if any(f.required for f in absent) or hints:
+        lacks = _list([f.name for f in absent])
+        return f"lacks {lacks}; its header has {_list(found)}.{''.join(hints)} {expected}"
     doubled = [name for name, times in Counter(found).items() if times > 1]
-    if missing:
-        return f"lacks {_list(missing)}; its header has {_list(found)}. {expected}"
-    if extra:
-        return f"has {_list(extra)}, which the contract does not know. Leave that out. {expected}"
-    return f"has {_list(doubled)} more than once. Leave one of them out. {expected}"
+    if doubled:
+        return f"has {_list(doubled)} more than once. Leave one of them out. {expected}"
+    if reserved := [name for name in unknown if name in RESERVED_NAMES]:
+        return f"has {_list(reserved)}, which the lake calls its own. Give it another name. {expected}"
+    problem = names_problem(found, unknown)
+    return f"has a header that cannot be read: {problem}. {expected}" if problem else None
 
 
 def _list(names: Sequence[str]) -> str:

@@ -44,7 +44,8 @@ class LoadReport:
     """What became of a file.
 
     `landed_now` is False when the lake held all of it already. `raw` counts records that are no row of the entity,
-    `blank_lines` lines that are no record. `moved_to` is where the file was archived.
+    `blank_lines` lines that are no record. `unknown` are columns that the contract does not know, which the check keeps
+    in `extras`; `absent` optional ones that the file lacks. `moved_to` is where the file was archived.
     """
 
     entity: str
@@ -58,6 +59,8 @@ class LoadReport:
     objects: int
     landed_now: bool
     as_of: int
+    unknown: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     moved_to: Path | None = None
     purged: bool = False
 
@@ -129,6 +132,8 @@ class _Load:
             objects=objects,
             landed_now=written > 0,
             as_of=origin.as_of,
+            unknown=self.source.unknown,
+            absent=self.source.absent,
         )
         _log.info("file is in Bronze", extra={"file": str(self.path), **vars(report)})
         return report

@@ -32,7 +32,10 @@ TAIL_FIELDS = (
     pa.field("raw", pa.binary()),
     pa.field("raw_reason", pa.string()),
 )
+# JSON by name of the columns that the contract does not know; null where they hold nothing.
+EXTRAS = "extras"
 RESERVED_NAMES = frozenset(f.name for f in (*ENVELOPE_FIELDS, *POSITION_FIELDS, *TAIL_FIELDS)) | {
+    EXTRAS,
     "warnings",
     "reasons",
     "judged_by",
@@ -66,7 +69,7 @@ def bronze_schema(entity: Entity, all_text: bool) -> pa.Schema:
 
 
 def silver_schema(entity: Entity) -> pa.Schema:
-    """Silver of an entity: typed columns, envelope, position, row hash, warnings (rule ids)."""
+    """Silver of an entity: typed columns, envelope, position, row hash, warnings (rule ids), extras (JSON)."""
     columns = [pa.field(f.name, silver_type(f)) for f in entity.fields]
     moments = {"occurred_at": pa.timestamp("us"), "broker_time": pa.timestamp("us")}
     envelope = [pa.field(f.name, moments.get(f.name, f.type)) for f in (*ENVELOPE_FIELDS, *POSITION_FIELDS)]
@@ -74,13 +77,16 @@ def silver_schema(entity: Entity) -> pa.Schema:
         pa.field("registry_id", pa.string()),
         pa.field("row_hash", pa.int64()),
         pa.field("warnings", pa.list_(pa.string())),
+        pa.field(EXTRAS, pa.string()),
     ]
     return pa.schema([*columns, *envelope, *tail])
 
 
-def quarantine_schema(bronze: pa.Schema) -> pa.Schema:
-    """Quarantine: the Bronze row as it was, with all its reasons, the contract version and where it stood."""
-    return pa.schema([*bronze, *CHECK_FIELDS])
+def quarantine_schema(entity: Entity) -> pa.Schema:
+    """Quarantine: the Bronze row with its columns as text, its extras, all its reasons, the contract version and where
+    it stood. One schema whatever the file was like, so that one table can show all of them.
+    """
+    return pa.schema([*bronze_schema(entity, all_text=True), pa.field(EXTRAS, pa.string()), *CHECK_FIELDS])
 
 
 def silver_type(column: Field) -> pa.DataType:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Self
 
 from lakehouse.balance import Amount
@@ -16,7 +16,8 @@ _PREFIX = "nexus."
 class OutputFooter:
     """The same in both files of a revision. `quarantine_key` is empty when no such file was written.
 
-    `reasons` and `warnings` count rows by rule. `follows` is the committed revision this one stands on: None for a
+    `reasons` and `warnings` count rows by rule, `extras` those with a value in a column that the contract does not
+    know, by column. `follows` is the committed revision this one stands on: None for a
     check, which judges all rows; a replay judges only those that the revision before it held.
     """
 
@@ -33,6 +34,7 @@ class OutputFooter:
     reasons: Mapping[str, int]
     warnings: Mapping[str, int]
     follows: int | None = None
+    extras: Mapping[str, int] = field(default_factory=dict)
 
     def to_parquet(self) -> dict[str, str]:
         """Key-value metadata: plain facts one by one for people and tools, the rest as JSON."""
@@ -51,6 +53,7 @@ class OutputFooter:
             "quarantine_hash_sum": str(self.quarantine.hash_sum),
             "reasons": json.dumps(dict(self.reasons), sort_keys=True),
             "warnings": json.dumps(dict(self.warnings), sort_keys=True),
+            "extras": json.dumps(dict(self.extras), sort_keys=True),
             "follows": "" if self.follows is None else str(self.follows),
             "bronze_metadata": json.dumps(asdict(self.bronze), sort_keys=True),
         }
@@ -77,6 +80,7 @@ class OutputFooter:
                 quarantine=Amount(int(facts["quarantine_rows"]), int(facts["quarantine_hash_sum"])),
                 reasons=json.loads(facts["reasons"]),
                 warnings=json.loads(facts["warnings"]),
+                extras=json.loads(facts.get("extras", "{}")),
                 follows=int(facts["follows"]) if facts.get("follows") else None,
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -1,26 +1,34 @@
 """Judged rows become rows of Silver, typed, with their warnings; or of Quarantine, as they were, with reasons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.balance import Amount
-from lakehouse.bronze import CHECK_FIELDS, REASON, quarantine_schema, silver_schema
-from lakehouse.catalog import Rule
-from lakehouse.envelope import UNDECODABLE, UPSERT
+from lakehouse.bronze import EXTRAS, REASON, quarantine_schema, silver_schema
+from lakehouse.catalog import Entity, Rule
+from lakehouse.envelope import DELETE, UNDECODABLE, UPSERT
+from lakehouse.extras import Extras, gather_extras, with_known_extras
 from lakehouse.row_check import Broken, CheckPlan, Judgement, ObjectFacts
+from lakehouse.shape import absent_names
 from lakehouse.text_view import Mask
 
 _Rows = npt.NDArray[np.int64]
+# A warning's id is the name of the column with this behind.
+ABSENT, UNKNOWN = "_not_in_object", "_not_in_contract"
 
 
 @dataclass(frozen=True)
 class Split:
-    """What one table of Bronze rows became. `reasons` and `warnings` count rows by rule."""
+    """What one table of Bronze rows became. `reasons` and `warnings` count rows by rule.
+
+    `extras` counts the rows, passed and held, that have a value in a column which the contract does not know.
+    """
 
     silver: pa.Table
     quarantine: pa.Table
@@ -28,6 +36,7 @@ class Split:
     held: Amount
     reasons: Mapping[str, int]
     warnings: Mapping[str, int]
+    extras: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -40,24 +49,56 @@ class Origin:
 
 
 def split_rows(plan: CheckPlan, table: pa.Table, origin: Origin, facts: ObjectFacts | None = None) -> Split:
-    """Every row into exactly one of the two, in Bronze order. `facts` are those of the whole object."""
+    """Every row into exactly one of the two, in Bronze order. `facts` are those of the whole object.
+
+    Bronze rows are those that `shape.readable_rows` gives; rows of Quarantine may be split again.
+    """
+    table = with_known_extras(plan.entity, table)
     judgement = plan.judge(table, facts, origin.first_row)
+    extras = gather_extras(plan.entity, table)
     rejected = judgement.rejected
     hashes = table.column("row_hash").to_numpy().view(np.uint64)
     held = Amount(int(rejected.sum()), int(hashes[rejected].sum(dtype=np.uint64)))
     everything = Amount(len(table), int(hashes.sum(dtype=np.uint64)))
-    warned = [(one.rule, one.rows & ~rejected) for one in judgement.broken if one.rule.severity == "warn"]
-    reasons = _count_rows([(one.rule, one.rows) for one in judgement.broken if one.rule.severity == "error"])
+    broken = [
+        *((one.rule, one.rows) for one in judgement.broken),
+        *_shape_warnings(plan.entity, table, judgement, extras),
+    ]
+    warned = [(rule, rows & ~rejected) for rule, rows in broken if rule.severity == "warn"]
+    reasons = _count_rows([(rule, rows) for rule, rows in broken if rule.severity == "error"])
     if judgement.undecodable.any():
         reasons[UNDECODABLE] = int(judgement.undecodable.sum())
     return Split(
-        silver=_silver(plan, table, judgement, warned),
-        quarantine=_quarantine(table, judgement, origin),
+        silver=_silver(plan, table, judgement, warned, extras),
+        quarantine=_quarantine(plan, table, judgement, origin, extras),
         passed=everything - held,
         held=held,
         reasons=reasons,
         warnings=_count_rows(warned),
+        extras={name: int(mask.sum()) for name, mask in extras.present.items()},
     )
+
+
+def _shape_warnings(
+    entity: Entity, table: pa.Table, judgement: Judgement, extras: Extras
+) -> Iterator[tuple[Rule, Mask]]:
+    """Of contract columns that the object lacks, for rows whose version has them; of columns it has too many."""
+    absent = absent_names(entity, table.column_names)
+    if absent:
+        op, version = judgement.cells["op"].values, judgement.former_version
+        concerned = ~(pc.equal(op, DELETE).fill_null(False).to_numpy(zero_copy_only=False))
+    for name in absent:
+        older = [one.version for one in entity.former if all(f.name != name for f in one.fields)]
+        lacking = pc.is_in(version, value_set=pa.array(older, pa.string()))
+        text = f"The object has no column {name}: it is taken for empty."
+        yield _warning(f"{name}{ABSENT}", name, text), concerned & ~lacking.to_numpy(zero_copy_only=False)
+    for name, mask in extras.present.items():
+        text = f"The contract does not know the column {name}: it is kept in {EXTRAS}."
+        yield _warning(f"{name}{UNKNOWN}", name, text), mask
+
+
+def _warning(id_: str, column: str, text: str) -> Rule:
+    return Rule(id_, "shape", column, "warn", text, "conformity")
 
 
 def _count_rows(found: Sequence[tuple[Rule, Mask]]) -> dict[str, int]:
@@ -70,7 +111,11 @@ def _count_rows(found: Sequence[tuple[Rule, Mask]]) -> dict[str, int]:
 
 
 def _silver(
-    plan: CheckPlan, table: pa.Table, judgement: Judgement, warned: Sequence[tuple[Rule, Mask]]
+    plan: CheckPlan,
+    table: pa.Table,
+    judgement: Judgement,
+    warned: Sequence[tuple[Rule, Mask]],
+    extras: Extras,
 ) -> pa.Table:
     schema, cells = silver_schema(plan.entity), judgement.cells
     columns: dict[str, Any] = {
@@ -83,7 +128,7 @@ def _silver(
     columns["broker_time"] = pa.array(milliseconds * 1000).cast(
         pa.timestamp("us")
     )  # wraps only in rejected rows
-    columns["warnings"] = _warning_lists(warned, len(table))
+    columns["warnings"], columns[EXTRAS] = _warning_lists(warned, len(table)), extras.texts
     made = pa.table([_as(columns[field.name], field.type) for field in schema], schema=schema)
     return made.filter(pa.array(~judgement.rejected)) if judgement.rejected.any() else made
 
@@ -100,17 +145,24 @@ def _warning_lists(warned: Sequence[tuple[Rule, Mask]], rows: int) -> pa.ListArr
     return pa.ListArray.from_arrays(offsets, ids.take(pa.array(_joined(numbers)[order])))
 
 
-def _quarantine(table: pa.Table, judgement: Judgement, origin: Origin) -> pa.Table:
-    schema = quarantine_schema(table.schema.remove_metadata())
+def _quarantine(
+    plan: CheckPlan, table: pa.Table, judgement: Judgement, origin: Origin, extras: Extras
+) -> pa.Table:
+    schema = quarantine_schema(plan.entity)
     places = np.flatnonzero(judgement.rejected)
-    held = table.filter(pa.array(judgement.rejected)) if len(places) else table.slice(0, 0)
-    checks = {
+    rows = pa.array(places)
+    columns: dict[str, Any] = {f.name: judgement.cells[f.name].texts_at(places) for f in plan.entity.fields}
+    columns |= {
+        EXTRAS: extras.texts.take(rows),
         "reasons": _reason_lists(table, judgement, places),
-        "judged_by": judgement.former_version.take(pa.array(places)).fill_null(origin.judged_by),
+        "judged_by": judgement.former_version.take(rows).fill_null(origin.judged_by),
         "bronze_key": pa.array([origin.bronze_key] * len(places), pa.string()),
         "bronze_row": pa.array(places + origin.first_row, pa.int64()),
     }
-    return pa.table([*held.columns, *(checks[f.name] for f in CHECK_FIELDS)], schema=schema)
+    arrays = [
+        _as(columns[f.name] if f.name in columns else table.column(f.name).take(rows), f.type) for f in schema
+    ]
+    return pa.table(arrays, schema=schema)
 
 
 def _reason_lists(table: pa.Table, judgement: Judgement, rejected: _Rows) -> pa.ListArray:
@@ -128,7 +180,7 @@ def _reasons(judgement: Judgement, broken: Broken, rows: _Rows) -> pa.StructArra
     """One rule's, with each row's cell as it was, or with what was found of the object."""
     rule, count = broken.rule, len(rows)
     if broken.observed is None:
-        cells = judgement.cells[rule.column].original.take(pa.array(rows)).cast(pa.string())
+        cells = judgement.cells[rule.column].texts_at(rows)
     else:
         cells = pa.repeat(pa.scalar(broken.observed, pa.string()), count)
     fixed = [

@@ -9,6 +9,7 @@ from lakehouse.catalog import load_entities
 from lakehouse.errors import NexusError
 from local import runtime
 from local.closing import EMBEDDED
+from local.extras import unknown_counts
 from local.finding import Finding
 from local.folder_lake import FolderLake
 from local.gold import read_published
@@ -60,6 +61,7 @@ def examine_ledger(lake: Lake, ledger: Ledger, running: Running | None, now: dat
     yield from _objects(ledger)
     yield from _logs(ledger, running)
     yield from _loads(lake, ledger)
+    yield from _unknown_columns(ledger)
     yield gold_state(lake, ledger, now)
 
 
@@ -153,6 +155,13 @@ def _loads(lake: Lake, ledger: Ledger) -> Iterator[Finding]:
         yield Finding.problem("loads", text, remedy)
     else:
         yield Finding.ok("loads", "every batch file is covered")
+
+
+def _unknown_columns(ledger: Ledger) -> Iterator[Finding]:
+    for entity, counts in unknown_counts(ledger).items():
+        told = ", ".join(f"{name} ({rows:,} rows)" for name, rows in counts.items())
+        text = f"{entity} came with columns that its contract does not know: {told}"
+        yield Finding.note("contract", text, "nexus extras prints what the contract would have to say")
 
 
 def gold_state(lake: Lake, ledger: Ledger, now: datetime) -> Finding:

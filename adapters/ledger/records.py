@@ -53,7 +53,10 @@ class Settled:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one attempt wrote. Hash sums are unsigned, mod 2^64; reasons and warnings count rows by rule."""
+    """What one attempt wrote. Hash sums are unsigned, mod 2^64; reasons and warnings count rows by rule.
+
+    `extras` counts rows by column that the contract does not know; the footers keep it, the ledger does not.
+    """
 
     silver_key: str
     silver_rows: int
@@ -63,6 +66,7 @@ class Outcome:
     quarantine_hash_sum: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
     warnings: Mapping[str, int] = field(default_factory=dict)
+    extras: Mapping[str, int] = field(default_factory=dict)
 
 
 class Verdict(StrEnum):

@@ -21,7 +21,8 @@ _ENVELOPE_TEXTS = {
     "broker_time": "When the broker took it, UTC.",
     "registry_id": "Schema version in the registry.",
     "row_hash": "Hash of event id, position and content.",
-    "warnings": "Rules of severity warn that the row breaks.",
+    "warnings": "Rules of severity warn that the row breaks, and what its object had too few or too many of.",
+    "extras": "JSON by name of columns that the contract does not know; empty where there are none.",
 }
 
 _VERSION = ("op", "occurred_at", "broker_time", "pos_log", "pos_partition", "pos_offset")

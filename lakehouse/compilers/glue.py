@@ -16,7 +16,7 @@ def glue_columns(entity: Entity) -> dict[str, list[tuple[str, str]]]:
     layers = {
         "bronze": bronze,
         "silver": silver_schema(entity),
-        "quarantine": quarantine_schema(bronze),
+        "quarantine": quarantine_schema(entity),
     }
     return {layer: _columns(schema) for layer, schema in layers.items()}
 

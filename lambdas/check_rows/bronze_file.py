@@ -6,12 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import pyarrow.types as pt
 
 from lakehouse.bronze import BronzeMetadata
 from lakehouse.catalog import Entity
-from lakehouse.cells import is_text, schema_problem
 from lakehouse.errors import LakeError
+from lakehouse.shape import readable_rows, schema_problem
 
 _NEVER_NULL = ("pos_log", "pos_topic", "pos_partition", "pos_offset", "broker_time", "row_hash")
 
@@ -33,7 +32,9 @@ def read_row_groups(data: bytes, entity: Entity, metadata: BronzeMetadata) -> It
         raise UnreadableObject(f"It holds {rows} rows, its metadata says {metadata.rows}.")
     total, next_offset = 0, metadata.first_offset
     for number in range(file.num_row_groups):
-        table = _read(file, number)
+        table = readable_rows(entity, _read(file, number))
+        if isinstance(table, str):
+            raise UnreadableObject(f"Its row group {number} cannot be read: {table}.")
         next_offset = _prove_positions(table, metadata, next_offset)
         total += int(table.column("row_hash").to_numpy().view(np.uint64).sum(dtype=np.uint64))
         yield table
@@ -57,12 +58,9 @@ def _open(data: bytes) -> pq.ParquetFile:
 
 
 def _read(file: pq.ParquetFile, number: int) -> pa.Table:
-    """A row group, every text in it proven to be UTF-8. Memory that runs out is a failed attempt, not a verdict."""
+    """A row group. Memory that runs out is a failed attempt, not a verdict."""
     try:
         table = file.read_row_group(number, use_threads=False)
-        for column in table.columns:
-            if is_text(column.type) or pt.is_dictionary(column.type):
-                column.validate(full=True)
     except pa.ArrowMemoryError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -77,7 +75,6 @@ def _prove_positions(table: pa.Table, metadata: BronzeMetadata, at_least: int) -
         raise UnreadableObject(f"Column {', '.join(nulls)} lacks values that every row must have.")
     for name in ("log", "topic", "partition"):
         column, wanted = table.column(f"pos_{name}"), getattr(metadata, name)
-        column = column.cast(pa.string()) if is_text(column.type) else column
         if not pc.all(pc.equal(column, pa.scalar(wanted, column.type)), min_count=0).as_py():
             raise UnreadableObject(f"It holds rows of another {name} than {wanted}.")
     offsets = table.column("pos_offset").to_numpy()

@@ -61,7 +61,9 @@ def tell(result: Result) -> None:
     metrics.add_metric("RowsToSilver", MetricUnit.Count, outcome.silver_rows)
     metrics.add_metric("RowsToQuarantine", MetricUnit.Count, outcome.quarantine_rows)
     metrics.add_metric("ObjectsUnreadable", MetricUnit.Count, int(UNREADABLE in outcome.reasons))
+    metrics.add_metric("ColumnsUnknown", MetricUnit.Count, len(outcome.extras))
     rows = {"silver": outcome.silver_rows, "quarantine": outcome.quarantine_rows, "reasons": outcome.reasons}
+    rows |= {"extras": outcome.extras} if outcome.extras else {}
     logger.info("committed", extra=facts | rows | {"entity": BronzeKey.parse(result.key).entity})
 
 

@@ -8,12 +8,11 @@ import pyarrow.parquet as pq
 
 from adapters.ledger import Opened, Outcome
 from lakehouse.balance import Amount
-from lakehouse.bronze import BronzeMetadata, bronze_schema, quarantine_schema, silver_schema
+from lakehouse.bronze import BronzeMetadata, quarantine_schema, silver_schema
 from lakehouse.catalog import Entity
 from lakehouse.envelope import UNREADABLE
 from lakehouse.footer import OutputFooter
 from lakehouse.identity import event_id_of_position
-from lakehouse.paths import is_load
 from lakehouse.row_check import CheckPlan
 from lakehouse.split import Origin, split_rows
 from lambdas.check_rows.bronze_file import UnreadableObject, read_row_groups
@@ -55,6 +54,7 @@ class _Count:
     quarantine: Amount = _NONE
     reasons: dict[str, int] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
+    extras: dict[str, int] = field(default_factory=dict)
 
 
 def _checked(plan: CheckPlan, opened: Opened, size: int, data: bytes) -> Outputs:
@@ -65,9 +65,13 @@ def _checked(plan: CheckPlan, opened: Opened, size: int, data: bytes) -> Outputs
         row += len(table)
         count.silver += split.passed
         count.quarantine += split.held
-        for total, part in ((count.reasons, split.reasons), (count.warnings, split.warnings)):
-            for rule, rows in part.items():
-                total[rule] = total.get(rule, 0) + rows
+        for total, part in (
+            (count.reasons, split.reasons),
+            (count.warnings, split.warnings),
+            (count.extras, split.extras),
+        ):
+            for name, rows in part.items():
+                total[name] = total.get(name, 0) + rows
         silver.write(split.silver)
         if split.held.rows:
             quarantine = quarantine or _File(split.quarantine.schema)
@@ -78,7 +82,6 @@ def _checked(plan: CheckPlan, opened: Opened, size: int, data: bytes) -> Outputs
 def _unreadable(entity: Entity, opened: Opened, size: int, problem: str) -> Outputs:
     """The object as one row: its hash is the sum of all it stands for, so that sums over the file still close."""
     metadata = opened.metadata
-    bronze = bronze_schema(entity, all_text=is_load(metadata.log))
     last = metadata.end_offset - 1
     message = (
         f"{metadata.rows} rows at offsets {metadata.first_offset} to {last} could not be read. {problem}"
@@ -90,7 +93,7 @@ def _unreadable(entity: Entity, opened: Opened, size: int, problem: str) -> Outp
         "judged_by": opened.contract_version,
         "bronze_key": str(metadata.key),
     }
-    quarantine = _File(quarantine_schema(bronze))
+    quarantine = _File(quarantine_schema(entity))
     quarantine.write(pa.Table.from_pylist([row], quarantine.schema))
     held = Amount(metadata.rows, metadata.hash_sum)
     count = _Count(quarantine=held, reasons={UNREADABLE: metadata.rows})
@@ -127,6 +130,7 @@ def _close(
         quarantine=count.quarantine,
         reasons=count.reasons,
         warnings=count.warnings,
+        extras=count.extras,
         follows=opened.follows,
     )
     outcome = Outcome(
@@ -138,6 +142,7 @@ def _close(
         quarantine_hash_sum=count.quarantine.hash_sum,
         reasons=count.reasons,
         warnings=count.warnings,
+        extras=count.extras,
     )
     return Outputs(silver.close(footer), quarantine.close(footer) if quarantine else None, outcome)
 

@@ -13,7 +13,7 @@ from local.cli.data import load, model, report, send
 from local.cli.demo import demo
 from local.cli.doctor import doctor
 from local.cli.ledger import ledger
-from local.cli.look import quarantine, query, where
+from local.cli.look import extras, quarantine, query, where
 from local.cli.output import INTERRUPTED, OK, TROUBLE, errors
 from local.cli.services import down, status, up
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Keystone Nexus: a lakehouse that accounts for every acknowledged event.",
 )
-for command in (demo, up, down, status, doctor, send, load, model, where, query, report):
+for command in (demo, up, down, status, doctor, send, load, model, where, extras, query, report):
     app.command()(command)
 app.add_typer(ledger, name="ledger")
 app.add_typer(quarantine, name="quarantine")

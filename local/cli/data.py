@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from adapters.ledger import Ledger, reports
 from adapters.objects import ObjectStore
@@ -114,6 +115,13 @@ def load(
     console.print(f"{outcome.silver.rows:,} are in Silver, {outcome.quarantine.rows:,} in Quarantine.")
     if outcome.quarantine.rows:
         console.print(f"Why: [bold]nexus quarantine show --log {report.log}")
+    if report.absent:
+        console.print(f"The file lacks {', '.join(report.absent)}: taken for empty, each row is marked.")
+    if report.unknown:
+        told = escape(", ".join(report.unknown))
+        console.print(
+            f"The contract does not know {told}: kept beside each row. See [bold]nexus extras {wanted.name}"
+        )
     console.print("[bold]nexus model[/] brings Silver to Gold.")
 
 

@@ -11,6 +11,7 @@ from lakehouse.errors import InputError
 from local import gold
 from local.cli.context import call_of, entity_named
 from local.cli.output import NO, console, print_json, print_result, table
+from local.extras import unknown_columns
 from local.ledger_access import open_ledger
 from local.quarantine import HeldRow, count_reasons, held_rows
 from local.where import Sighting, follow_event
@@ -93,6 +94,36 @@ def _require_rule(rule: str, broken: set[str]) -> None:
         raise InputError(
             f"No row in Quarantine breaks the rule {rule!r}. Rules with rows: {', '.join(sorted(broken))}."
         )
+
+
+def extras(context: typer.Context, entity: Annotated[str, typer.Argument()] = "", json: Json = False) -> None:
+    """Columns that came without being in a contract, and the lines to paste into it. Nothing of them is lost.
+
+    Silver and Quarantine keep them in their column `extras`, as JSON by name.
+
+    Example: nexus extras sellers
+    """
+    call = call_of(context)
+    name = entity_named(entity).name if entity else None
+    with open_ledger(call.lake, call.settings.ledger) as opened:
+        found = [c for c in unknown_columns(call.lake, opened) if name in (None, c.entity)]
+    if json:
+        print_json([asdict(c) for c in found])
+    elif not found:
+        console.print("Every column that came is in its contract.")
+    else:
+        rows = [(c.entity, c.name, c.rows, ", ".join(c.examples)) for c in found]
+        console.print(
+            table("Columns that no contract knows", ["entity", "column", "rows", "such as"], rows, ["rows"])
+        )
+        for wanted in dict.fromkeys(c.entity for c in found):
+            console.print(
+                f"\nTo take them up: raise the version in lakehouse/contracts/{wanted}.yaml, paste below"
+            )
+            console.print("`properties`, run `make generate`. Rows that came before keep them in extras.\n")
+            for column in found:
+                if column.entity == wanted:
+                    console.print(column.snippet(), markup=False, soft_wrap=True)
 
 
 def query(context: typer.Context, sql: str, json: Json = False) -> None:

@@ -108,7 +108,7 @@ def test_rules_hash_stays_when_only_words_change(path: str, value: object) -> No
 def test_every_layer_has_a_schema_and_glue_columns_of_the_same_names(name: str) -> None:
     entity = load_entities()[name]
     bronze = bronze_schema(entity, all_text=entity.delivery == "batch")
-    schemas = {"bronze": bronze, "silver": silver_schema(entity), "quarantine": quarantine_schema(bronze)}
+    schemas = {"bronze": bronze, "silver": silver_schema(entity), "quarantine": quarantine_schema(entity)}
     for layer, columns in glue_columns(entity).items():
         assert [column for column, _ in columns] == schemas[layer].names
         assert len(set(schemas[layer].names)) == len(schemas[layer].names)

@@ -317,10 +317,6 @@ def unreadable_bytes() -> dict[str, tuple[bytes, str]]:
     table = orders(an_order(), an_order(order_id="x"))
     whole, hashes = parquet_bytes(table), table.schema.get_field_index("row_hash")
     offsets, log = table.schema.get_field_index("pos_offset"), table.schema.get_field_index("pos_log")
-    broken_text = pa.StringArray.from_buffers(
-        2, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")
-    )
-    status = table.schema.get_field_index("order_status")
     wrong = {
         "empty": (b"", "not a single byte"),
         "text": (b"order_id,customer_id\n", "no Parquet file"),
@@ -330,9 +326,13 @@ def unreadable_bytes() -> dict[str, tuple[bytes, str]]:
         "fewer rows": (parquet_bytes(table.slice(1)), "1 rows, its metadata says 2"),
         "more rows": (parquet_bytes(pa.concat_tables([table, table])), "4 rows, its metadata says 2"),
         "no status": (parquet_bytes(table.drop_columns(["order_status"])), "column order_status is missing"),
-        "coupon": (
-            parquet_bytes(table.append_column("coupon", pa.array(["a", "b"]))),
-            "coupon is not in the contract",
+        "doubled": (
+            parquet_bytes(table.append_column("order_id", table.column("order_id"))),
+            "stands in it twice",
+        ),
+        "capitals": (
+            parquet_bytes(table.append_column("Order_Id", table.column("order_id"))),
+            "'order_id' and 'Order_Id' differ only in capitals",
         ),
         "hashes": (parquet_bytes(table.set_column(hashes, "row_hash", pa.array([1, 2]))), "hashes sum to 3"),
         "no hash": (
@@ -346,10 +346,6 @@ def unreadable_bytes() -> dict[str, tuple[bytes, str]]:
         "log": (
             parquet_bytes(table.set_column(log, "pos_log", pa.array(["emb-1", "x"]))),
             "another log than emb-1",
-        ),
-        "not UTF-8": (
-            parquet_bytes(table.set_column(status, "order_status", broken_text)),
-            "cannot be decoded",
         ),
     }
     page = whole.index(b"delivered")

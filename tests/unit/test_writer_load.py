@@ -150,6 +150,21 @@ def test_file_is_of_the_newest_version_that_has_its_columns(file: Path) -> None:
         loaded(file, store, entity=newer)
 
 
+def test_fault_34_column_that_the_contract_does_not_know_lands_as_it_is(file: Path) -> None:
+    file.write_bytes(
+        HEADER.replace(b"seller_id", b"age,seller_id") + b',note\n5,s1,1,a,SP,"x, y"\n,s2,2,b,SP,\n'
+    )
+    store = FakeObjectStore()
+    report = loaded(file, store)
+    assert (report.unknown, report.absent, report.raw) == (("age", "note"), (), 0)
+    [stored] = store.keys("b", "sellers/year=")
+    table = pq.read_table(io.BytesIO(store.get("b", stored.key)), use_threads=False)
+    assert table.select(["seller_id", "age", "note"]).to_pylist() == [
+        {"seller_id": "s1", "age": "5", "note": "x, y"},
+        {"seller_id": "s2", "age": "", "note": ""},
+    ]
+
+
 def test_columns_may_stand_in_another_order(file: Path) -> None:
     file.write_bytes(b'seller_state,"seller_city",seller_id,seller_zip_code_prefix\nSP,campinas,s1,13023\n')
     store = FakeObjectStore()
@@ -200,7 +215,14 @@ REFUSED: list[tuple[bytes, str]] = [
         "lacks column 'seller_zip_code_prefix'; its header has",
     ),
     (b"s1,1,a,SP\n", "lacks columns 'seller_id', .*A file of this entity begins with seller_id,"),
-    (HEADER + b",seller_age\ns1,1,a,SP,5\n", "has column 'seller_age', which the contract does not know"),
+    (
+        HEADER.replace(b"seller_city", b"sellerCity") + b"\ns1,1,a,SP\n",
+        "lacks column 'seller_city'; .*'sellerCity' looks like seller_city: give it that name",
+    ),
+    (HEADER + b",source\ns1,1,a,SP,x\n", "has column 'source', which the lake calls its own"),
+    (HEADER + b",extras\ns1,1,a,SP,x\n", "has column 'extras', which the lake calls its own"),
+    (HEADER + b",\ns1,1,a,SP,\n", "a column has no name"),
+    (HEADER + b",Seller_ID\ns1,1,a,SP,x\n", "'seller_id' and 'Seller_ID' differ only in capitals"),
     (HEADER + b",seller_id\ns1,1,a,SP,s1\n", "has column 'seller_id' more than once"),
     (HEADER.replace(b"city", b"cit\xe9") + b"\ns1,1,a,SP\n", "0xe9 in its header is not UTF-8.*iconv"),
     (HEADER.replace(b"\n", b"\r") + b"\rs1,1,a,SP\r", "CR alone"),
