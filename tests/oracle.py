@@ -129,7 +129,16 @@ def judge_row(entity: Entity, row: Row, broken: Sequence[tuple[Rule, str | None]
             warnings.append(rule.id)
         else:
             reasons.append((rule.id, rule.column or None, value, rule.text))
-    return RowVerdict(reasons, warnings, values)
+    return RowVerdict(reasons, [*warnings, *_absent(entity, row)], values)
+
+
+def _absent(entity: Entity, row: Row) -> list[str]:
+    """Of columns that the row's version has and its object has not."""
+    if row["op"] == "delete":
+        return []
+    version = _version_of(entity, row)
+    own = next(one.fields for one in entity.versions if one.version == version)
+    return [f"{f.name}_not_in_object" for f in own if f.name not in row]
 
 
 def _version_of(entity: Entity, row: Row) -> str:
