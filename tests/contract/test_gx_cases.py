@@ -62,7 +62,7 @@ def test_case_that_nothing_can_pass_is_refused_when_the_contract_is_compiled(gx_
 
 
 def as_table(entity: Entity, rows: Sequence[Mapping[str, str | None]]) -> pa.Table:
-    return bronze_table(entity, [a_row("orders") | row for row in rows], all_text=True, log=LOAD_LOG)
+    return bronze_table(entity, [a_row("orders", **row) for row in rows], all_text=True, log=LOAD_LOG)
 
 
 def differences(case: Case, found: Sequence[int]) -> list[str]:
