@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from lakehouse.catalog import Field, Kind, load_entities
 from lakehouse.cells import read_cells
-from lakehouse.physical import misfit
+from lakehouse.physical import FITS, Family, misfit
 from lakehouse.shape import readable_rows, schema_problem
 from tests.builders.rows import a_row, an_item, an_order, bronze_table
 from tests.builders.shapes import ITEMS, items, judged, reasons, with_column
@@ -348,3 +349,17 @@ def test_misfit_answers_for_every_kind_and_type() -> None:
         field = Field("c", 10, kind, False, None, "c", "c", precision=5, scale=2)
         assert [misfit(field, t) is None for t in types[:2]] == [True, False]
         assert all(isinstance(misfit(field, t), str | None) for t in types)
+
+
+def test_table_in_the_documents_is_what_is_done() -> None:
+    lines = (Path(__file__).parents[2] / "docs/columns.md").read_text().splitlines()
+    table = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")
+    ]
+    head, families = table[0], {row[0]: row[1:] for row in table[2 : 2 + len(Family)]}
+    assert list(families) == list(Family)
+    for family, cells in families.items():
+        for kind, cell in zip(head[1:], cells, strict=True):
+            fits = family in FITS[Kind(kind)]
+            always = family is Family.NOTHING or kind == Kind.TEXT
+            assert cell == ("no" if not fits else "yes" if always else "by value"), (family, kind)
