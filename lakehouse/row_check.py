@@ -65,8 +65,8 @@ class CheckPlan:
         self._steps = (
             *(_Step(rule, test, for_deletes=True) for rule, test in envelope_rules(entity)),
             *(
-                _Step(rule, compile_test(rule, self._fields), _columns_of(rule) <= set(entity.key), versions)
-                for rule, versions in _rules_of_versions(entity)
+                _Step(rule, compile_test(rule, self._fields), columns_of(rule) <= set(entity.key), versions)
+                for rule, versions in rules_of_versions(entity)
             ),
         )
 
@@ -121,7 +121,7 @@ class _RowVersions:
         return found
 
 
-def _rules_of_versions(entity: Entity) -> Iterator[tuple[Rule, Collection[str] | None]]:
+def rules_of_versions(entity: Entity) -> Iterator[tuple[Rule, Collection[str] | None]]:
     """Every rule that differs, once, with the versions that have it (None: all): the newest's, then older ones'."""
     seen: list[Rule] = []
     for version in reversed(entity.versions):
@@ -133,7 +133,7 @@ def _rules_of_versions(entity: Entity) -> Iterator[tuple[Rule, Collection[str] |
             yield rule, None if len(having) == len(entity.versions) else having
 
 
-def _columns_of(rule: Rule) -> set[str]:
+def columns_of(rule: Rule) -> set[str]:
     """Every column that a rule reads."""
     found = {rule.column, rule.args.get("other", rule.column)}
     return found if rule.when is None else found | {rule.when.column}
