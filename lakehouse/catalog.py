@@ -18,6 +18,7 @@ from typing import Any, Literal
 from lakehouse.paths import topic_of
 
 Severity = Literal["error", "warn"]
+Delivery = Literal["stream", "batch"]
 
 
 class WireType(StrEnum):
@@ -60,20 +61,31 @@ class Field:
 
 @dataclass(frozen=True)
 class Condition:
-    """When a rule applies: the column is not null, or holds one of `values` (compared as text)."""
+    """When a rule applies, by one column: it is not null (nothing else said), or null (`absent`), or its text is one
+    of `values`, or its value within `bounds` (those of `between`), or its text as a whole matches `pattern`.
+
+    A missing or unreadable value makes all but `absent` false.
+    """
 
     column: str
     values: tuple[str, ...] | None = None
+    absent: bool = False
+    bounds: Mapping[str, Any] | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One row rule. `kind` and `args` say what holds; `text` tells a person what is wrong when it does not.
+    """One rule. `kind` and `args` say what holds; `text` tells a person what is wrong when it does not.
 
-    Kinds: not_null · castable · regex{pattern} · not_regex{pattern} · in_set{values} · not_in_set{values} ·
-    between{min,max,strict_min,strict_max} · length{min,max} · compare{operator,other}.
-    A null value passes every kind but not_null; a value that cannot be cast passes every kind that needs the type
-    (castable has told already).
+    Of a row: not_null · null · castable · castable_to{to,precision,scale} · regex{pattern} · not_regex{pattern} ·
+    regex_list{patterns,match_on} · not_regex_list{patterns} · length{min,max} · format{format} · json ·
+    in_set{values} · not_in_set{values} · pair_in_set{other,pairs} · between{min,max,strict_min,strict_max} ·
+    compare{operator,other} · sum{columns,total,tolerance} · distinct{columns}.
+    Of a row among those of its load: unique{columns} · increasing{strictly} · decreasing{strictly}.
+    Of a load's object: row_count{min,max} · columns_present{columns} · null_share{max}; the first two have no column.
+    Args that have a default are left out. Values are texts in the column's grammar, whole numbers of int64 columns
+    in sets are numbers. `docs/rules.md` says what each means.
     """
 
     id: str
@@ -84,6 +96,7 @@ class Rule:
     dimension: str
     args: Mapping[str, Any] = field(default_factory=dict)
     when: Condition | None = None
+    version: int = 1
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,7 @@ class Entity:
     rules: tuple[Rule, ...]
     rules_hash: str
     definition: str
-    delivery: Literal["stream", "batch"]
+    delivery: Delivery
     tag: int  # number in the API's oneof of entities
     former: tuple["Entity", ...] = ()
 
@@ -197,8 +210,8 @@ _PLAIN = (
 
 def _rule(data: Mapping[str, Any]) -> Rule:
     when = data.get("when")
-    condition = None
-    if when is not None:
-        values = when.get("values")
-        condition = Condition(when["column"], None if values is None else tuple(values))
+    if when is None:
+        return Rule(**data)
+    values = when.get("values")
+    condition = Condition(**{**when, "values": None if values is None else tuple(values)})
     return Rule(**{**data, "when": condition})

@@ -5,15 +5,15 @@ Only the generator and the tests come here; running processes use `catalog`.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
 from lakehouse.bronze import RESERVED_NAMES
-from lakehouse.catalog import Kind, Rule
-from lakehouse.contract_rules import read_rule
+from lakehouse.catalog import Delivery, Kind, Rule
 from lakehouse.errors import ContractError
 from lakehouse.place import Place
+from lakehouse.rules.reading import read_rule
 
 API_VERSION = "v3.1.0"
 ENGINE = "keystone-nexus"
@@ -43,7 +43,7 @@ class Contract:
     name: str
     version: str
     message: str
-    delivery: Literal["stream", "batch"]
+    delivery: Delivery
     description: str
     grain: str
     columns: tuple[Column, ...]
@@ -95,7 +95,8 @@ def _read_object(file: str, name: str, version: str, extra: Mapping[str, Place],
     table.at("name").one_of([name])
     columns = tuple(_read_columns(table.at("properties")))
     _require_key_order(table.at("properties"), columns)
-    rules = tuple(_read_rules(table, {c.name: c for c in columns}))
+    delivery: Delivery = "stream" if extra["delivery"].one_of(["stream", "batch"]) == "stream" else "batch"
+    rules = tuple(_read_rules(table, {c.name: c for c in columns}, delivery))
     doubled = {r.id for r in rules if sum(r.id == other.id for other in rules) > 1}
     if doubled:
         table.fail(
@@ -107,7 +108,7 @@ def _read_object(file: str, name: str, version: str, extra: Mapping[str, Place],
         name=name,
         version=version,
         message=extra["message"].text(r"[A-Z][A-Za-z0-9]*", "CamelCase"),
-        delivery="stream" if extra["delivery"].one_of(["stream", "batch"]) == "stream" else "batch",
+        delivery=delivery,
         description=table.at("description").text(),
         grain=table.at("dataGranularityDescription").text(),
         columns=columns,
@@ -182,17 +183,17 @@ _CASTABLE_TEXT = {
 }
 
 
-def _read_rules(table: Place, columns: Mapping[str, Column]) -> Iterator[Rule]:
+def _read_rules(table: Place, columns: Mapping[str, Column], delivery: Delivery) -> Iterator[Rule]:
     """Rules in the order a person reads them: per column those of its type, then those written; then the row's."""
     for place in table.at("properties").items():
         column = columns[str(place.get("name", ""))]
         yield from _implied_rules(column)
         if "quality" in place.value:
             for quality in place.at("quality").items():
-                yield read_rule(quality, ENGINE, columns, column.name)
+                yield read_rule(quality, ENGINE, columns, column.name, delivery)
     if "quality" in table.value:
         for quality in table.at("quality").items():
-            yield read_rule(quality, ENGINE, columns, None)
+            yield read_rule(quality, ENGINE, columns, None, delivery)
 
 
 def _implied_rules(column: Column) -> Iterator[Rule]:

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.catalog import Entity, Field, Kind, Rule
-from lakehouse.rule_tests import Columns, Test, compile_test
+from lakehouse.rules.kind import Columns, Test
+from lakehouse.rules.registry import compile_test
 from lakehouse.text_view import Mask
 
 UPSERT, DELETE = "upsert", "delete"

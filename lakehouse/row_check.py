@@ -1,7 +1,7 @@
 """Judges Bronze rows by their entity's contract, a table at a time. Pure: the same rows, the same verdicts.
 
 Each row by the rules of the contract version it was written with; by the newest where that version is not known.
-What holds for every rule stands in `rule_tests`; the naive row-by-row twin lives in the tests.
+What each rule means stands in `docs/rules.md`; the naive row-by-row twin lives in the tests.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from lakehouse.catalog import Entity, Field, Rule
 from lakehouse.cells import Cells, read_cells
 from lakehouse.envelope import DELETE, envelope_fields, envelope_rules
-from lakehouse.rule_tests import Test, compile_test
+from lakehouse.rules.kind import Test
+from lakehouse.rules.registry import columns_of, compile_test
 from lakehouse.text_view import Mask
 
 
@@ -131,12 +132,6 @@ def rules_of_versions(entity: Entity) -> Iterator[tuple[Rule, Collection[str] | 
             seen.append(rule)
             having = [one.version for one in entity.versions if rule in one.rules]
             yield rule, None if len(having) == len(entity.versions) else having
-
-
-def columns_of(rule: Rule) -> set[str]:
-    """Every column that a rule reads."""
-    found = {rule.column, rule.args.get("other", rule.column)}
-    return found if rule.when is None else found | {rule.when.column}
 
 
 def _column(table: pa.Table, name: str) -> pa.Array | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from lakehouse.catalog import Entity, Field, Rule
+from lakehouse.catalog import Condition, Entity, Field, Rule
 from lakehouse.compilers.proto import definition_of
 from lakehouse.contract import Contract
 
@@ -49,7 +49,20 @@ def entity_to_json(entity: Entity) -> str:
 
 
 def _rule_to_json(rule: Rule) -> dict[str, Any]:
+    """Only what is said: a rule that does not use what was added to rules later keeps its document, and its hash."""
     document = asdict(rule)
+    if rule.version == 1:
+        del document["version"]
     if rule.when is None:
         del document["when"]
+        return document
+    unsaid = asdict(Condition(rule.when.column))
+    document["when"] = {
+        name: value
+        for name, value in document["when"].items()
+        if name in _ALWAYS_SAID or value != unsaid[name]
+    }
     return document
+
+
+_ALWAYS_SAID = ("column", "values")

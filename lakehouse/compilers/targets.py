@@ -7,7 +7,8 @@ from typing import NoReturn
 from lakehouse.catalog import Entity, Field, Rule
 from lakehouse.envelope import envelope_fields
 from lakehouse.errors import ContractError
-from lakehouse.row_check import columns_of, rules_of_versions
+from lakehouse.row_check import rules_of_versions
+from lakehouse.rules.registry import columns_of
 
 
 @dataclass(frozen=True)

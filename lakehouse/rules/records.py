@@ -1,0 +1,152 @@
+"""Several columns of one row together: their sum, and that they all differ."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, localcontext
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.catalog import Field, Kind, Rule
+from lakehouse.place import Place
+from lakehouse.rules.kind import (
+    Args,
+    Columns,
+    RuleKind,
+    Scope,
+    Takes,
+    Test,
+    TypedColumn,
+    is_true,
+    require_kind,
+)
+from lakehouse.text_view import Ints, Mask
+
+_DECIMAL = r"-?(0|[1-9][0-9]{0,37})(\.[0-9]{1,38})?"
+_EXACT_DIGITS = 120  # more than 20 columns of 38 digits, a total and a tolerance can need
+
+
+def same_kind(body: Place, columns: Mapping[str, TypedColumn], least: int = 1) -> list[str]:
+    """`columns`: names of columns of one kind."""
+    place = body.at("columns")
+    names = [item.one_of(list(columns)) for item in place.items()]
+    if not least <= len(names) <= 20 or len(set(names)) != len(names):
+        place.fail(f"holds {len(names)} columns, or one twice", f"Name {least} to 20 columns, each once.")
+    kinds = {name: columns[name].kind for name in names}
+    if least > 1 and len(set(kinds.values())) > 1:
+        place.fail("are of different types", "Take columns of one type.")
+    return names
+
+
+def _read_distinct(body: Place, columns: Mapping[str, TypedColumn], column: TypedColumn) -> Args:
+    return {"columns": same_kind(body, columns, 2)}
+
+
+def _distinct(rule: Rule, fields: Mapping[str, Field]) -> Test:
+    pairs = list(combinations(rule.args["columns"], 2))
+
+    def test(columns: Columns) -> Mask:
+        same = (is_true(pc.equal(columns[one].values, columns[two].values)) for one, two in pairs)
+        found: Mask = np.logical_or.reduce(list(same))
+        return found
+
+    return test
+
+
+def _read_sum(body: Place, columns: Mapping[str, TypedColumn], column: TypedColumn) -> Args:
+    names = same_kind(body, columns, 2)
+    require_kind(body, column, Kind.INT64, Kind.DECIMAL)
+    found: Args = {"columns": names, "total": _number(body.at("total"))}
+    if "tolerance" in body.value:
+        place = body.at("tolerance")
+        found["tolerance"] = _number(place)
+        if Decimal(found["tolerance"]) < 0:
+            place.fail(f"is {place.value!r}", "Write how far the sum may be off: 0 or more.")
+    return found
+
+
+def _number(place: Place) -> str:
+    return Place(place.file, place.path, str(place.value)).text(_DECIMAL, "a number such as 4 or 12.50")
+
+
+def _sum(rule: Rule, fields: Mapping[str, Field]) -> Test:
+    """Exact: all are whole numbers of the smallest unit that any of them has."""
+    names, total = rule.args["columns"], Decimal(rule.args["total"])
+    tolerance = Decimal(rule.args.get("tolerance", "0"))
+    scales = [fields[name].scale for name in names]
+    unit = max(*scales, _decimals(total), _decimals(tolerance))
+    wanted, off = (int(number.scaleb(unit)) for number in _exactly(total, tolerance))
+
+    def test(columns: Columns) -> Mask:
+        known: Mask = np.logical_and.reduce([columns[name].known for name in names])
+        parts = [columns[name].values for name in names]
+        factors = [10 ** (unit - scale) for scale in scales]
+        small = _small_sum(parts, factors, abs(wanted) + off)
+        if small is None:
+            return _one_by_one(parts, scales, known, unit, wanted, off)
+        found: Mask = np.abs(small - wanted) > off
+        return found & known
+
+    return test
+
+
+def _exactly(*numbers: Decimal) -> tuple[Decimal, ...]:
+    with localcontext() as context:
+        context.prec = _EXACT_DIGITS
+        return tuple(+number for number in numbers)
+
+
+def _decimals(number: Decimal) -> int:
+    return max(0, -int(number.as_tuple().exponent))
+
+
+def _small_sum(parts: Sequence[pa.Array], factors: Sequence[int], more: int) -> Ints | None:
+    """The sums in 64 bits; None where one of them, or its way there, might not fit."""
+    whole = [_units(part) for part in parts]
+    room, found = 2**63 - 1 - more, np.zeros(len(parts[0]), np.int64)
+    for part, factor in zip(whole, factors, strict=True):
+        if part is None or not len(part):
+            return None if part is None else found
+        room -= max(abs(int(part.max())), abs(int(part.min()))) * factor
+    if room < 0:
+        return None
+    for part, factor in zip(whole, factors, strict=True):
+        assert part is not None
+        found += part * factor
+    return found
+
+
+def _units(values: pa.Array) -> Ints | None:
+    """Whole numbers of the column's smallest unit, 0 for null; None when they need more than 64 bits."""
+    if not pa.types.is_decimal(values.type):
+        found: Ints = values.fill_null(0).to_numpy()
+        return found
+    if values.type.precision > 18:  # 18 digits always fit
+        return None
+    zero = pa.scalar(Decimal(0), values.type)
+    filled = pa.concat_arrays([pc.fill_null(values, zero)])
+    words = np.frombuffer(filled.buffers()[1], np.int64)[2 * filled.offset :]
+    low: Ints = words[0::2][: len(values)]
+    return low
+
+
+def _one_by_one(
+    parts: Sequence[pa.Array], scales: Sequence[int], known: Mask, unit: int, wanted: int, off: int
+) -> Mask:
+    found = np.zeros(len(known), bool)
+    rows = np.flatnonzero(known)
+    columns: list[list[Any]] = [part.take(pa.array(rows)).to_pylist() for part in parts]
+    with localcontext() as context:
+        context.prec = _EXACT_DIGITS
+        for row, values in zip(rows, zip(*columns, strict=True), strict=True):
+            total = sum(int(Decimal(value).scaleb(unit)) for value in values)
+            found[row] = abs(total - wanted) > off
+    return found
+
+
+KINDS = (
+    RuleKind("sum", "total tolerance", _read_sum, _sum, takes=Takes.COLUMNS, column_args=("columns",)),
+    RuleKind("distinct", "", _read_distinct, _distinct, Scope.ROW, Takes.COLUMNS, ("columns",)),
+)
