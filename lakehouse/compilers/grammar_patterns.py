@@ -1,8 +1,9 @@
-"""The grammars of `lakehouse.grammar` as regular expressions over the whole text, for engines that cannot parse.
+"""The grammars of values and date formats as regular expressions over the whole text, for engines that cannot parse.
 
 Written in what Python, RE2 and Java read alike: no anchors, no look-around, no \\d.
 """
 
+import re
 from collections.abc import Iterator
 
 from lakehouse.catalog import Kind
@@ -13,11 +14,15 @@ _INT64_MIN = "9223372036854775808"  # without its sign
 # Years 1 to 9999, and those of them with a 29th of February.
 _YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
 _LEAP = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
-_DAY = (
-    f"(?:{_YEAR}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
-    "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-    f"|{_LEAP}-02-29)"
+# Month, day and year that stand together in a date.
+_DATES = (
+    ("(?:0[1-9]|1[0-2])", "(?:0[1-9]|1[0-9]|2[0-8])", _YEAR),
+    ("(?:0[13-9]|1[0-2])", "(?:29|30)", _YEAR),
+    ("(?:0[13578]|1[02])", "31", _YEAR),
+    ("02", "29", _LEAP),
 )
+_DAY = f"(?:{'|'.join(f'{year}-{month}-{day}' for month, day, year in _DATES)})"
+_CLOCK = {"H": "(?:[01][0-9]|2[0-3])", "M": "[0-5][0-9]", "S": "[0-5][0-9]", "f": "[0-9]{6}"}
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 
 
@@ -34,6 +39,26 @@ def grammar_pattern(kind: Kind, precision: int = 0, scale: int = 0) -> str | Non
             return f"{_DAY} {_TIME}"
         case Kind.TEXT | Kind.DOUBLE:
             return None
+
+
+def format_pattern(text: str) -> str:
+    """The texts that the rule kind `format` takes: full-width digits, a day that its month can have."""
+    parts = re.findall(r"(?s)%(.)|([^%])", text)
+    named = {directive for directive, _ in parts}
+    # Without a month a day is any, without a year it may be the 29th of February.
+    if not {"m", "d"} <= named:
+        dates: tuple[tuple[str, str, str], ...] = (
+            ("(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])", _YEAR),
+        )
+    else:
+        dates = _DATES
+    whole = []
+    for month, day, year in dates:
+        digits = {"Y": year, "m": month, "d": day, **_CLOCK}
+        whole.append(
+            "".join(digits.get(directive) or re.escape(literal or "%") for directive, literal in parts)
+        )
+    return "|".join(whole)
 
 
 def _up_to(most: str) -> str:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from pkgutil import iter_modules
 
 from lakehouse.catalog import Entity, Field, Rule
 from lakehouse.envelope import envelope_fields
 from lakehouse.errors import ContractError
 from lakehouse.row_check import rules_of_versions
+from lakehouse.rules import custom
 from lakehouse.rules.registry import columns_of
 
 
@@ -20,11 +21,17 @@ class NotExpressible:
 
 # Rows that passed are typed already; what could not be read is in Quarantine.
 READ_ALREADY = NotExpressible("Silver holds only what could be read; the column's type says so")
-WHOLE_LOAD = NotExpressible("speaks of a whole load, with rows that are not in Silver")
+WHOLE_LOAD = NotExpressible("speaks of a whole load; Silver has not the rows in Quarantine")
+NO_JSON = NotExpressible("takes as JSON what RFC 8259 does not, such as NaN")
 
 
-def unknown_kind(rule: Rule, target: str) -> NoReturn:
-    """ContractError: neither translated nor listed."""
+CUSTOM = NotExpressible("a rule of our own, in code that only the check hop runs")
+
+
+def unknown_kind(rule: Rule, target: str) -> NotExpressible:
+    """The reason for a custom kind; ContractError for one that is neither translated nor listed."""
+    if rule.kind in {module.name for module in iter_modules(custom.__path__)}:
+        return CUSTOM
     raise ContractError(
         rule.id,
         "rule",
