@@ -7,7 +7,7 @@ from typing import Any
 
 from lakehouse.catalog import Field, Kind, Rule
 from lakehouse.compilers.grammar_patterns import format_pattern, grammar_pattern
-from lakehouse.compilers.targets import NO_JSON, READ_ALREADY, WHOLE_LOAD, NotExpressible
+from lakehouse.compilers.targets import NotExpressible
 from lakehouse.grammar import parse_value
 
 Kwargs = dict[str, Any]
@@ -27,10 +27,6 @@ def _not_null(rule: Rule, fields: Mapping[str, Field]) -> Expectations:
 
 def _null(rule: Rule, fields: Mapping[str, Field]) -> Expectations:
     return [("expect_column_values_to_be_null", {"column": rule.column})]
-
-
-def _read_already(rule: Rule, fields: Mapping[str, Field]) -> NotExpressible:
-    return READ_ALREADY
 
 
 def castable(rule: Rule, fields: Mapping[str, Field]) -> Expectations | NotExpressible:
@@ -82,14 +78,6 @@ def _castable_to(rule: Rule, fields: Mapping[str, Field]) -> Expectations | NotE
 
 def _format(rule: Rule, fields: Mapping[str, Field]) -> Expectations:
     return _match(rule, format_pattern(rule.args["format"]))
-
-
-def _no_json(rule: Rule, fields: Mapping[str, Field]) -> NotExpressible:
-    return NO_JSON
-
-
-def _whole_load(rule: Rule, fields: Mapping[str, Field]) -> NotExpressible:
-    return WHOLE_LOAD
 
 
 def _member(value: Any, field: Field) -> Any:
@@ -211,7 +199,6 @@ def _sum(rule: Rule, fields: Mapping[str, Field]) -> Expectations | NotExpressib
 SAYINGS: Mapping[str, Callable[[Rule, Mapping[str, Field]], Expectations | NotExpressible]] = {
     "not_null": _not_null,
     "null": _null,
-    "castable": _read_already,
     "castable_to": _castable_to,
     "regex": _regex,
     "not_regex": _not_regex,
@@ -219,7 +206,6 @@ SAYINGS: Mapping[str, Callable[[Rule, Mapping[str, Field]], Expectations | NotEx
     "not_regex_list": _not_regex_list,
     "length": _length,
     "format": _format,
-    "json": _no_json,
     "in_set": _in_set,
     "not_in_set": _not_in_set,
     "pair_in_set": _pair_in_set,
@@ -227,10 +213,4 @@ SAYINGS: Mapping[str, Callable[[Rule, Mapping[str, Field]], Expectations | NotEx
     "compare": _compare,
     "sum": _sum,
     "distinct": _distinct,
-    "unique": _whole_load,
-    "increasing": _whole_load,
-    "decreasing": _whole_load,
-    "row_count": _whole_load,
-    "columns_present": _whole_load,
-    "null_share": _whole_load,
 }

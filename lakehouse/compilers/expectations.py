@@ -11,7 +11,7 @@ from typing import Any
 
 from lakehouse.catalog import Condition, Entity, Field, Kind, Rule
 from lakehouse.compilers.expectation_kinds import BINARY, SAYINGS, Expectations, bound_of, castable
-from lakehouse.compilers.targets import Concern, NotExpressible, concerns, fields_of, unknown_kind
+from lakehouse.compilers.targets import Concern, NotExpressible, concerns, fields_of, reason_for
 from lakehouse.envelope import DELETE
 from lakehouse.grammar import parse_value
 
@@ -70,7 +70,7 @@ def translate(
     """The expectations that say what the rule says; `texts`: over columns that hold text as it was sent."""
     rule = concern.rule
     say = castable if texts and rule.kind == "castable" else SAYINGS.get(rule.kind)
-    found = unknown_kind(rule, TARGET) if say is None else say(rule, fields)
+    found = reason_for(rule, TARGET) if say is None else say(rule, fields)
     applies = row_condition(concern, fields)
     if isinstance(found, NotExpressible):
         return found

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from lakehouse.catalog import Kind
 
+# Without its last condition: the number must be finite.
+DOUBLE = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _INT64_MAX = "9223372036854775807"
 _INT64_MIN = "9223372036854775808"  # without its sign
 

@@ -20,18 +20,28 @@ class NotExpressible:
 
 
 # Rows that passed are typed already; what could not be read is in Quarantine.
-READ_ALREADY = NotExpressible("Silver holds only what could be read; the column's type says so")
-WHOLE_LOAD = NotExpressible("speaks of a whole load; Silver has not the rows in Quarantine")
-NO_JSON = NotExpressible("takes as JSON what RFC 8259 does not, such as NaN")
+_READ_ALREADY = NotExpressible("Silver holds only what could be read; the column's type says so")
+_WHOLE_LOAD = NotExpressible("speaks of a whole load; Silver has not the rows in Quarantine")
+_NO_JSON = NotExpressible("takes as JSON what RFC 8259 does not, such as NaN")
+_CUSTOM = NotExpressible("a rule of our own, in code that only the check hop runs")
+_NOT_OVER_SILVER: Mapping[str, NotExpressible] = {
+    "castable": _READ_ALREADY,
+    "json": _NO_JSON,
+    "unique": _WHOLE_LOAD,
+    "increasing": _WHOLE_LOAD,
+    "decreasing": _WHOLE_LOAD,
+    "row_count": _WHOLE_LOAD,
+    "columns_present": _WHOLE_LOAD,
+    "null_share": _WHOLE_LOAD,
+}
 
 
-CUSTOM = NotExpressible("a rule of our own, in code that only the check hop runs")
-
-
-def unknown_kind(rule: Rule, target: str) -> NotExpressible:
-    """The reason for a custom kind; ContractError for one that is neither translated nor listed."""
+def reason_for(rule: Rule, target: str) -> NotExpressible:
+    """Why an engine that reads Silver cannot say the rule. ContractError when that is not known."""
     if rule.kind in {module.name for module in iter_modules(custom.__path__)}:
-        return CUSTOM
+        return _CUSTOM
+    if rule.kind in _NOT_OVER_SILVER:
+        return _NOT_OVER_SILVER[rule.kind]
     raise ContractError(
         rule.id,
         "rule",
