@@ -12,7 +12,7 @@ from lakehouse.balance import Amount
 from lakehouse.bronze import CHECK_FIELDS, REASON, quarantine_schema, silver_schema
 from lakehouse.catalog import Rule
 from lakehouse.envelope import UNDECODABLE, UPSERT
-from lakehouse.row_check import CheckPlan, Judgement
+from lakehouse.row_check import Broken, CheckPlan, Judgement, ObjectFacts
 from lakehouse.text_view import Mask
 
 _Rows = npt.NDArray[np.int64]
@@ -39,15 +39,15 @@ class Origin:
     judged_by: str
 
 
-def split_rows(plan: CheckPlan, table: pa.Table, origin: Origin) -> Split:
-    """Every row into exactly one of the two, in Bronze order."""
-    judgement = plan.judge(table)
+def split_rows(plan: CheckPlan, table: pa.Table, origin: Origin, facts: ObjectFacts | None = None) -> Split:
+    """Every row into exactly one of the two, in Bronze order. `facts` are those of the whole object."""
+    judgement = plan.judge(table, facts, origin.first_row)
     rejected = judgement.rejected
     hashes = table.column("row_hash").to_numpy().view(np.uint64)
     held = Amount(int(rejected.sum()), int(hashes[rejected].sum(dtype=np.uint64)))
     everything = Amount(len(table), int(hashes.sum(dtype=np.uint64)))
-    warned = [(rule, mask & ~rejected) for rule, mask in judgement.broken if rule.severity == "warn"]
-    reasons = _count_rows([(rule, mask) for rule, mask in judgement.broken if rule.severity == "error"])
+    warned = [(one.rule, one.rows & ~rejected) for one in judgement.broken if one.rule.severity == "warn"]
+    reasons = _count_rows([(one.rule, one.rows) for one in judgement.broken if one.rule.severity == "error"])
     if judgement.undecodable.any():
         reasons[UNDECODABLE] = int(judgement.undecodable.sum())
     return Split(
@@ -115,18 +115,26 @@ def _quarantine(table: pa.Table, judgement: Judgement, origin: Origin) -> pa.Tab
 
 def _reason_lists(table: pa.Table, judgement: Judgement, rejected: _Rows) -> pa.ListArray:
     """All errors of each rejected row, in contract order."""
-    found = [(rule, np.flatnonzero(mask)) for rule, mask in judgement.broken if rule.severity == "error"]
+    found = [(one, np.flatnonzero(one.rows)) for one in judgement.broken if one.rule.severity == "error"]
     parts = [_undecodable_reasons(table, np.flatnonzero(judgement.undecodable))]
-    for rule, rows in found:
-        cells = judgement.cells[rule.column].original.take(pa.array(rows)).cast(pa.string())
-        fixed = [
-            pa.repeat(pa.scalar(text, pa.string()), len(rows)) for text in (rule.id, rule.column, rule.text)
-        ]
-        parts.append(pa.StructArray.from_arrays([*fixed[:2], cells, fixed[2]], fields=list(REASON)))
+    parts += [_reasons(judgement, one, rows) for one, rows in found]
     places = [np.flatnonzero(judgement.undecodable), *(rows for _, rows in found)]
     order, offsets = _by_row([np.searchsorted(rejected, place) for place in places], len(rejected))
     reasons = pa.concat_arrays(parts).take(pa.array(order))
     return pa.ListArray.from_arrays(offsets, reasons)
+
+
+def _reasons(judgement: Judgement, broken: Broken, rows: _Rows) -> pa.StructArray:
+    """One rule's, with each row's cell as it was, or with what was found of the object."""
+    rule, count = broken.rule, len(rows)
+    if broken.observed is None:
+        cells = judgement.cells[rule.column].original.take(pa.array(rows)).cast(pa.string())
+    else:
+        cells = pa.repeat(pa.scalar(broken.observed, pa.string()), count)
+    fixed = [
+        pa.repeat(pa.scalar(text, pa.string()), count) for text in (rule.id, rule.column or None, rule.text)
+    ]
+    return pa.StructArray.from_arrays([*fixed[:2], cells, fixed[2]], fields=list(REASON))
 
 
 def _undecodable_reasons(table: pa.Table, rows: _Rows) -> pa.StructArray:

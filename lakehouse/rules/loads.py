@@ -47,6 +47,8 @@ KINDS = (
     RuleKind("increasing", "strictly", _read_order, None, Scope.LOAD),
     RuleKind("decreasing", "strictly", _read_order, None, Scope.LOAD),
     RuleKind("row_count", "min max", _read_row_count, None, Scope.OBJECT, Takes.OBJECT),
-    RuleKind("columns_present", "columns", _read_columns_present, None, Scope.OBJECT, Takes.OBJECT),
+    RuleKind(
+        "columns_present", "columns", _read_columns_present, None, Scope.OBJECT, Takes.OBJECT, ("columns",)
+    ),
     RuleKind("null_share", "max", _read_null_share, None, Scope.OBJECT),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
@@ -77,7 +78,7 @@ def _sum(rule: Rule, fields: Mapping[str, Field]) -> Test:
     tolerance = Decimal(rule.args.get("tolerance", "0"))
     scales = [fields[name].scale for name in names]
     unit = max(*scales, _decimals(total), _decimals(tolerance))
-    wanted, off = (int(number.scaleb(unit)) for number in _exactly(total, tolerance))
+    wanted, off = (int(Fraction(number) * 10**unit) for number in (total, tolerance))
 
     def test(columns: Columns) -> Mask:
         known: Mask = np.logical_and.reduce([columns[name].known for name in names])
@@ -92,29 +93,24 @@ def _sum(rule: Rule, fields: Mapping[str, Field]) -> Test:
     return test
 
 
-def _exactly(*numbers: Decimal) -> tuple[Decimal, ...]:
-    with localcontext() as context:
-        context.prec = _EXACT_DIGITS
-        return tuple(+number for number in numbers)
-
-
 def _decimals(number: Decimal) -> int:
     return max(0, -int(number.as_tuple().exponent))
 
 
 def _small_sum(parts: Sequence[pa.Array], factors: Sequence[int], more: int) -> Ints | None:
     """The sums in 64 bits; None where one of them, or its way there, might not fit."""
-    whole = [_units(part) for part in parts]
     room, found = 2**63 - 1 - more, np.zeros(len(parts[0]), np.int64)
-    for part, factor in zip(whole, factors, strict=True):
-        if part is None or not len(part):
-            return None if part is None else found
-        room -= max(abs(int(part.max())), abs(int(part.min()))) * factor
+    whole = []
+    for part, factor in zip(parts, factors, strict=True):
+        units = _units(part)
+        if units is None:
+            return None
+        room -= max(abs(int(units.max(initial=0))), abs(int(units.min(initial=0)))) * factor
+        whole.append(units)
     if room < 0:
         return None
-    for part, factor in zip(whole, factors, strict=True):
-        assert part is not None
-        found += part * factor
+    for units, factor in zip(whole, factors, strict=True):
+        found += units * min(factor, 2**63 - 1)  # more only where all are 0
     return found
 
 
