@@ -8,7 +8,7 @@ import yaml
 
 from lakehouse.bronze import silver_schema
 from lakehouse.catalog import Entity, Rule
-from lakehouse.compilers.dbt_tests import DataTest, argument, translate
+from lakehouse.compilers.dbt_tests import DataTest, translate
 from lakehouse.compilers.targets import NotExpressible, concerns, fields_of
 
 _NOTE = "Generated from the contracts by `make generate`. Do not edit."
@@ -109,11 +109,10 @@ def _test_properties(rule: Rule, name: str, test: DataTest) -> dict[str, Any]:
     config = ({"severity": "warn"} if rule.severity == "warn" else {}) | (
         {"where": test.where} if test.where else {}
     )
-    arguments = {key: argument(value) for key, value in test.arguments.items()}
     return {
         "name": name,
         "description": _one_line(rule.text),
-        **({"arguments": arguments} if arguments else {}),
+        **({"arguments": test.arguments} if test.arguments else {}),
         **({"config": config} if config else {}),
     }
 

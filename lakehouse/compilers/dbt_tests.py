@@ -5,7 +5,6 @@ passes where it cannot tell, so that null passes as in the contract.
 """
 
 import re
-from ast import literal_eval
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -84,8 +83,8 @@ def _when(when: Condition, column: Field) -> str | NotExpressible:
     if when.absent:
         return f"{column.name} is null"
     if when.pattern is not None:
-        call = f"dbt_expectations.regex_matches({column.name!r}, {_whole(when.pattern)!a})"
-        return "{{ " + call + " }}"
+        pattern = rf"\A(?:{when.pattern})\z"
+        return f"{{{{ dbt_expectations.regex_matches({column.name!r}, {pattern!a}) }}}}"
     if when.bounds is not None:
         return _within(when.bounds, column)
     if when.values is None:
@@ -123,7 +122,7 @@ def literal(column: Field, value: str | int) -> str:
 
 def _text(value: str) -> str:
     escaped = value.replace("'", "''")
-    return f"'{escaped}'"
+    return _unread(f"'{escaped}'")
 
 
 def _listed(values: tuple[str, ...]) -> str:
@@ -132,24 +131,15 @@ def _listed(values: tuple[str, ...]) -> str:
 
 def _whole(pattern: str) -> str:
     """The pattern over the whole text, as RE2 and Athena say it."""
-    return rf"\A(?:{pattern})\z"
+    return _unread(rf"\A(?:{pattern})\z")
 
 
-_FUNCTION = re.compile(r"\s*(?:env_var|ref|var|source|doc)\s*\(")
+_TEMPLATE = re.compile(r"\{[{%#]|\s*(?:env_var|ref|var|source|doc)\s*\(")
 
 
-def argument(value: Any) -> Any:
-    """A test's argument that dbt, which takes texts for templates and for Python values, gives on as it is."""
-    if isinstance(value, list):
-        return [argument(item) for item in value]
-    if not isinstance(value, str) or value.startswith("{{ "):
-        return value
-    try:
-        literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError):
-        if not re.search(r"\{[{%#]", value) and not _FUNCTION.match(value):
-            return value
-    return "{{ " + ascii(repr(value)) + " }}"
+def _unread(text: str) -> str:
+    """A text of the contract that dbt, which takes arguments for templates, gives on as it is."""
+    return f"{{{{ {text!a} | as_text }}}}" if _TEMPLATE.search(text) else text
 
 
 _PAIR_GREATER = "dbt_expectations.expect_column_pair_values_A_to_be_greater_than_B"
@@ -216,7 +206,7 @@ def _length(rule: Rule, fields: _Fields) -> DataTests:
 
 def _value_set(rule: Rule, column: Field) -> dict[str, Any]:
     if column.kind is Kind.TEXT:
-        return {"value_set": list(rule.args["values"])}
+        return {"value_set": [_unread(value) for value in rule.args["values"]]}
     return {"value_set": [literal(column, value) for value in rule.args["values"]], "quote_values": False}
 
 

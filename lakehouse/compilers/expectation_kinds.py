@@ -16,6 +16,7 @@ Expectations = list[tuple[str, Kwargs]]
 
 BINARY = NotExpressible("a number that JSON, whose numbers are binary here, cannot hold")
 _NO_MEMBER = NotExpressible("a moment, or a number that is not binary, among the values of its set")
+_IN_SET = "expect_column_values_to_be_in_set"
 _EITHER = {"ignore_row_if": "either_value_is_missing"}
 # Digits to which Python adds decimals: more would be rounded.
 _ADDED_DIGITS = 28
@@ -96,7 +97,7 @@ def _value_set(rule: Rule, fields: Mapping[str, Field]) -> Kwargs | NotExpressib
 
 def _in_set(rule: Rule, fields: Mapping[str, Field]) -> Expectations | NotExpressible:
     found = _value_set(rule, fields)
-    return found if isinstance(found, NotExpressible) else [("expect_column_values_to_be_in_set", found)]
+    return found if isinstance(found, NotExpressible) else [(_IN_SET, found)]
 
 
 def _not_in_set(rule: Rule, fields: Mapping[str, Field]) -> Expectations | NotExpressible:
@@ -106,11 +107,19 @@ def _not_in_set(rule: Rule, fields: Mapping[str, Field]) -> Expectations | NotEx
 
 def _pair_in_set(rule: Rule, fields: Mapping[str, Field]) -> Expectations | NotExpressible:
     one, two = fields[rule.column], fields[rule.args["other"]]
-    pairs = [[_member(a, one), _member(b, two)] for a, b in rule.args["pairs"]]
+    pairs = [(_member(a, one), _member(b, two)) for a, b in rule.args["pairs"]]
     if any(None in pair for pair in pairs):
         return _NO_MEMBER
-    kwargs = {"column_A": one.name, "column_B": two.name, "value_pairs_set": pairs, **_EITHER}
-    return [("expect_column_pair_values_to_be_in_set", kwargs)]
+    beside: dict[Any, list[Any]] = {}
+    for mine, other in pairs:
+        beside.setdefault(mine, []).append(other)
+    # The expectation of pairs does not heed row_condition; so: one of these, and beside each of them one of those.
+    there = {"row_condition": f"`{two.name}`.notnull()", "condition_parser": "pandas"}
+    found = [(_IN_SET, {"column": one.name, "value_set": list(beside), **there})]
+    for mine, others in beside.items():
+        of_it = {"row_condition": f"`{one.name}`.isin([{mine!r}])", "condition_parser": "pandas"}
+        found.append((_IN_SET, {"column": two.name, "value_set": others, **of_it}))
+    return found
 
 
 def _between(rule: Rule, fields: Mapping[str, Field]) -> Expectations | NotExpressible:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lakehouse.catalog import Condition, Entity, Field, Kind, Rule
-from lakehouse.compilers.expectation_kinds import BINARY, SAYINGS, Expectations, bound_of, castable
+from lakehouse.compilers.expectation_kinds import BINARY, SAYINGS, Expectations, Kwargs, bound_of, castable
 from lakehouse.compilers.targets import Concern, NotExpressible, concerns, fields_of, reason_for
 from lakehouse.envelope import DELETE
 from lakehouse.grammar import parse_value
@@ -76,8 +76,12 @@ def translate(
         return found
     if isinstance(applies, NotExpressible):
         return applies
-    condition = {"row_condition": applies, "condition_parser": "pandas"} if applies else {}
-    return [(kind, kwargs | condition) for kind, kwargs in found]
+    return [(kind, _restricted(kwargs, applies)) for kind, kwargs in found]
+
+
+def _restricted(kwargs: Kwargs, condition: str) -> Kwargs:
+    both = [part for part in (kwargs.get("row_condition"), condition) if part]
+    return kwargs | {"row_condition": " and ".join(both), "condition_parser": "pandas"} if both else kwargs
 
 
 def row_condition(concern: Concern, fields: Mapping[str, Field]) -> str | NotExpressible:
