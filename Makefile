@@ -1,6 +1,6 @@
 # `make` prints what there is. Setting up needs Python 3.11+ (with venv) and make; the rest comes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka kafka faults check fix lock generate golden gold-histories bench setup setup-dev clean assets synth cost \
+.PHONY: help demo test test-kafka kafka faults check fix lock generate golden gold-histories differential bench setup setup-dev clean assets synth cost \
 	bootstrap diff deploy rehearse smoke sleep wake destroy stack-docs released-templates
 MAKEFLAGS += --no-print-directory
 
@@ -19,7 +19,7 @@ help: ## this list
 demo: setup ## a shop's events from gRPC to Gold on this machine (DATA=folder: the Olist CSV files)
 	@$(BIN)/nexus demo $(if $(DATA),--data "$(DATA)")
 
-test: setup-dev ## all tests (ARGS=... for pytest; OLIST_DATA=folder adds those on the real files)
+test: setup-dev ## all tests (ARGS=... for pytest; OLIST_DATA=folder adds those on the real files, GX_CASES=file those of Great Expectations)
 	@$(PY) -m pytest --ignore tests/kafka -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-kafka: kafka ## tests on brokers of Apache Kafka (Java 17+; Maven fetches the jars once)
@@ -56,6 +56,9 @@ compile = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip
 
 gold-histories: setup-dev ## Gold of N random histories by increments and in full (N=2000; FIRST=seed)
 	@$(PY) -m tests.compiled_gold $(or $(N),2000) $(or $(FIRST),0)
+
+differential: setup-dev ## made-up tables judged by the check's plan and by a plain loop (N=20000 tables; FIRST=seed; ENGINE=plan)
+	@$(PY) -m tests.differential $(or $(N),20000) --first $(or $(FIRST),0) --engine $(or $(ENGINE),plan)
 
 BENCHES = $(filter-out _%,$(basename $(notdir $(sort $(wildcard bench/*.py)))))
 

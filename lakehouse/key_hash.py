@@ -51,7 +51,8 @@ def _hash_texts(texts: pa.StringArray) -> Hashes:
             count, length = matrix.shape
             padded = np.zeros((count, -(-length // 8) * 8), np.uint8)
             padded[:, :length] = matrix
-            hashes = np.full(count, length, np.uint64)
+            # spread by itself, else another length and another byte would cancel each other
+            hashes = np.full(count, length, np.uint64) * _PRIME
             for word in padded.view(np.uint64).T:
                 hashes = _mix(hashes, word)
             found[rows][places] = hashes

@@ -1,9 +1,11 @@
 """What every test may ask for: a ledger, an AWS, golden files, the real Olist files; and one environment for all."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pg8000.native
 import pytest
@@ -29,6 +31,10 @@ _AWS = {
 _FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION")
 
 
+# Data that is not in the repository: fixture → marker, and the variable that says where it is.
+_FROM_ELSEWHERE = {"olist_data": ("olist", "OLIST_DATA"), "gx_cases": ("gx", "GX_CASES")}
+
+
 def pytest_configure() -> None:
     """The same environment for every test and every process that a test starts."""
     for name in [*_FOREIGN, *(name for name in os.environ if name.startswith("NEXUS_"))]:
@@ -44,16 +50,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks what uses golden or real files; leaves the latter out where nobody said where they are."""
+    """Marks what uses golden files or data from elsewhere; leaves the latter out where nobody said where they are."""
     without = []
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "golden" in fixtures:
             item.add_marker("golden")
-        if "olist_data" in fixtures:
-            item.add_marker("olist")
-            if "OLIST_DATA" not in os.environ:
-                without.append(item)
+        for fixture, (marker, variable) in _FROM_ELSEWHERE.items():
+            if fixture in fixtures:
+                item.add_marker(marker)
+                if variable not in os.environ:
+                    without.append(item)
     if without:
         config.hook.pytest_deselected(items=without)
         items[:] = [item for item in items if item not in without]
@@ -65,6 +72,15 @@ def olist_data() -> Path:
     folder = Path(os.environ["OLIST_DATA"]).resolve()
     assert folder.is_dir(), f"OLIST_DATA names {folder}, which is not a folder"
     return folder
+
+
+@pytest.fixture(scope="session")
+def gx_cases() -> list[dict[str, Any]]:
+    """Cases about rows from Great Expectations' own tests."""
+    file = Path(os.environ["GX_CASES"]).resolve()
+    assert file.is_file(), f"GX_CASES names {file}, which is not a file"
+    cases: list[dict[str, Any]] = json.loads(file.read_text("utf-8"))
+    return cases
 
 
 class Golden:

@@ -75,6 +75,26 @@ def a_contract_of(seed: int, kinds: Sequence[str] = (), delivery: str = "batch")
     return compile_entity(contract, extend_lock(contract, None), 7)
 
 
+def an_entity_with(
+    implementation: Mapping[str, Any], delivery: str = "batch", severity: str = "warn"
+) -> Entity:
+    """The same columns with one rule, called `the_rule`; ContractError when it is refused."""
+    rule = _entry("the_rule", severity) | {"implementation": dict(implementation)}
+    contract = parse_contract("rule.yaml", as_yaml(_document(delivery, [rule])))
+    return compile_entity(contract, extend_lock(contract, None), 7)
+
+
+def _entry(id_: str, severity: str) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "type": "custom",
+        "engine": "keystone-nexus",
+        "severity": severity,
+        "dimension": "accuracy",
+        "description": f"{id_} is broken.",
+    }
+
+
 def _document(delivery: str, rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     document = a_contract()
     document["customProperties"][1]["value"] = delivery
@@ -90,14 +110,7 @@ def _column(name: str) -> dict[str, Any]:
 
 def _rule(random: Random, id_: str, kind: str) -> dict[str, Any]:
     warns = KINDS[kind].scope is Scope.LOAD or random.random() < 0.5
-    rule: dict[str, Any] = {
-        "id": id_,
-        "type": "custom",
-        "engine": "keystone-nexus",
-        "severity": "warn" if warns else "error",
-        "dimension": "accuracy",
-        "description": f"{id_} is broken.",
-    }
+    rule = _entry(id_, "warn" if warns else "error")
     while True:
         rule["implementation"] = {"rule": kind, **_MAKERS[kind](random)}
         if random.random() < 0.35 and kind != "columns_present":

@@ -12,6 +12,7 @@ from lakehouse.compilers.plan import compile_entity, entity_to_json
 from lakehouse.contract import parse_contract
 from lakehouse.wire import FIRST_COLUMN_NUMBER
 from tests.builders.contracts import PRICE_RULE, a_column, a_contract, as_yaml, changed
+from tests.differential.contracts import a_contract_of, an_entity_with
 
 KEYS = {
     "category_translation": ("product_category_name",),
@@ -40,6 +41,24 @@ def test_catalog_holds_the_shops_nine_entities_with_their_keys() -> None:
 def test_compiled_document_round_trip(name: str) -> None:
     entity = load_entities()[name]
     assert entity_from_json(json.loads(entity_to_json(entity))) == entity
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_compiled_document_round_trip_of_every_kind_of_rule(seed: int) -> None:
+    entity = a_contract_of(seed)
+    assert entity_from_json(json.loads(entity_to_json(entity))) == entity
+
+
+def test_compiled_document_says_only_what_a_rule_uses() -> None:
+    entity = an_entity_with(
+        {"rule": "not_null", "column": "word", "when": {"column": "whole", "present": True}}
+    )
+    rule = json.loads(entity_to_json(entity))["rules"][-1]
+    assert rule["when"] == {"column": "whole", "values": None}
+    assert "version" not in rule
+    newer = an_entity_with({"rule": "not_null", "column": "word", "version": 2})
+    assert json.loads(entity_to_json(newer))["rules"][-1]["version"] == 2
+    assert newer.rules_hash != an_entity_with({"rule": "not_null", "column": "word"}).rules_hash
 
 
 def test_compiled_document_round_trip_of_every_kind_of_column() -> None:
