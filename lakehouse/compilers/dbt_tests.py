@@ -45,7 +45,7 @@ _Fields = Mapping[str, Field]
 
 def translate(concern: Concern, fields: _Fields) -> DataTests | NotExpressible:
     """The tests that say what the rule says of Silver."""
-    say = _SAYINGS.get(concern.rule.kind)
+    say = SAYINGS.get(concern.rule.kind)
     found = reason_for(concern.rule, TARGET) if say is None else say(concern.rule, fields)
     applies = row_condition(concern, fields)
     if isinstance(found, NotExpressible):
@@ -273,7 +273,7 @@ def _sum(rule: Rule, fields: _Fields) -> DataTests | NotExpressible:
     return [_is_true(f"{added} = {total}")]
 
 
-_SAYINGS: Mapping[str, Callable[[Rule, _Fields], DataTests | NotExpressible]] = {
+SAYINGS: Mapping[str, Callable[[Rule, _Fields], DataTests | NotExpressible]] = {
     "not_null": _not_null,
     "null": _null,
     "castable_to": _castable_to,
