@@ -91,7 +91,7 @@ class CheckPlan:
         self.fields: Mapping[str, Field] = {**{f.name: f for f in entity.fields}, **envelope_fields()}
         self._steps = (
             *(Step(rule, test, for_deletes=True) for rule, test in envelope_rules(entity)),
-            *(self._step(rule, versions) for rule, versions in _rules_of_versions(entity)),
+            *(self._step(rule, versions) for rule, versions in rules_of_versions(entity)),
         )
 
     def _step(self, rule: Rule, versions: Collection[str] | None) -> Step:
@@ -213,7 +213,7 @@ class RowVersions:
         return found
 
 
-def _rules_of_versions(entity: Entity) -> Iterator[tuple[Rule, Collection[str] | None]]:
+def rules_of_versions(entity: Entity) -> Iterator[tuple[Rule, Collection[str] | None]]:
     """Every rule that differs, once, with the versions that have it (None: all): the newest's, then older ones'."""
     seen: list[Rule] = []
     for version in reversed(entity.versions):

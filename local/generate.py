@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.catalog import Entity, entity_from_json, with_former
-from lakehouse.compilers import dbt, lock, page, plan, proto, versions
+from lakehouse.compilers import dbt, expectations, lock, page, plan, proto, versions
 from lakehouse.contract import Contract, parse_contract
 from lakehouse.errors import ContractError, NexusError
 
@@ -25,6 +25,7 @@ _WHOLLY_OURS = (
     (PROTO, "*.proto"),
     (Path("dbt/models/staging/generated"), "*"),
     (Path(page.FOLDER), "*.md"),
+    (Path(expectations.FOLDER), "*.json"),
 )
 
 
@@ -47,6 +48,7 @@ def compile_tree(root: Path) -> dict[Path, str]:
     written[EVENT_TAGS] = json.dumps(tags, indent=2) + "\n"
     written[Path("grpc_ingest/proto/nexus/ingest/v1/events.proto")] = proto.events_definition(entities)
     written |= {Path("dbt") / name: text for name, text in dbt.model_files(entities).items()}
+    written |= {Path(name): text for name, text in expectations.suite_files(entities).items()}
     written |= {Path(name): text for name, text in page.page_files(entities).items()}
     return written
 

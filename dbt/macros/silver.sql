@@ -50,6 +50,19 @@
     {{- return(relation) -}}
 {%- endmacro -%}
 
+{#- What a test of a source reads: in DuckDB the files themselves, of which the test's `where` may leave rows out. -#}
+{%- macro duckdb__get_where_subquery(relation) -%}
+    {%- set where = config.get('where') -%}
+    {%- set rows = relation -%}
+    {%- if relation.schema == 'silver' -%}
+        {%- set rows = silver(relation.identifier) -%}
+    {%- endif -%}
+    {%- if where -%}
+        {%- set rows = '(select * from ' ~ rows ~ ' as tested where ' ~ where ~ ')' -%}
+    {%- endif -%}
+    {{- return(rows) -}}
+{%- endmacro -%}
+
 {#- A path in the work folder of a build. -#}
 {%- macro work_file(name) -%}
     {{- return(var('work_dir', '.nexus/model') ~ '/' ~ name) -}}

@@ -1,11 +1,15 @@
 """Contract → dbt: the typed columns of Silver, the sources, the current and staging models with their tests."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pyarrow as pa
+import yaml
 
 from lakehouse.bronze import silver_schema
-from lakehouse.catalog import Entity
+from lakehouse.catalog import Entity, Rule
+from lakehouse.compilers.dbt_tests import DataTest, translate
+from lakehouse.compilers.targets import NotExpressible, concerns, fields_of
 
 _NOTE = "Generated from the contracts by `make generate`. Do not edit."
 _ENVELOPE_TEXTS = {
@@ -62,28 +66,60 @@ def silver_columns_macro(entities: Iterable[Entity]) -> str:
 
 
 def sources(entities: Iterable[Entity]) -> str:
-    """Properties of the source `silver`: one table per entity, every column described."""
-    lines = [
-        f"# {_NOTE}",
-        "version: 2",
-        "sources:",
-        "  - name: silver",
-        "    description: Rows that passed every rule of severity error, with real types; committed objects only.",
-        "    tables:",
+    """Properties of the source `silver`: one table per entity, every column described, the rules as tests."""
+    source = {
+        "name": "silver",
+        "description": "Rows that passed every rule of severity error, with real types; committed objects only.",
+        "tables": [_source_table(entity) for entity in sorted(entities, key=lambda e: e.name)],
+    }
+    return f"# {_NOTE}\n" + yaml.safe_dump(
+        {"version": 2, "sources": [source]}, sort_keys=False, allow_unicode=True, width=110
+    )
+
+
+def _source_table(entity: Entity) -> dict[str, Any]:
+    described = {c.name: c.description for c in entity.fields} | _ENVELOPE_TEXTS
+    tests = _data_tests(entity)
+    columns = [
+        {"name": f.name, "description": _one_line(described[f.name])} | _tests_of(tests, f.name)
+        for f in silver_schema(entity)
     ]
-    for entity in sorted(entities, key=lambda e: e.name):
-        described = {c.name: c.description for c in entity.fields} | _ENVELOPE_TEXTS
-        lines += [
-            f"      - name: {entity.name}",
-            f"        description: {_quoted(f'{entity.description} Grain: one row per version of a key or resend.')}",
-            "        columns:",
-        ]
-        for field in silver_schema(entity):
-            lines += [
-                f"          - name: {field.name}",
-                f"            description: {_quoted(described[field.name])}",
-            ]
-    return "\n".join(lines) + "\n"
+    return {
+        "name": entity.name,
+        "description": _one_line(f"{entity.description} Grain: one row per version of a key or resend."),
+        **_tests_of(tests, None),
+        "columns": columns,
+    }
+
+
+def _data_tests(entity: Entity) -> dict[str | None, list[dict[str, Any]]]:
+    """By column, those of the table under None. A rule that takes several tests has them numbered."""
+    fields, found = fields_of(entity), dict[str | None, list[dict[str, Any]]]()
+    for concern in concerns(entity):
+        tests = translate(concern, fields)
+        if isinstance(tests, NotExpressible):
+            continue
+        for number, test in enumerate(tests, 1):
+            version = f"__{concern.only[-1].replace('.', '_')}" if concern.only else ""
+            name = f"{entity.name}__{concern.rule.id}{version}" + (f"__{number}" if len(tests) > 1 else "")
+            found.setdefault(test.column, []).append({test.test: _test_properties(concern.rule, name, test)})
+    return found
+
+
+def _test_properties(rule: Rule, name: str, test: DataTest) -> dict[str, Any]:
+    config = ({"severity": "warn"} if rule.severity == "warn" else {}) | (
+        {"where": test.where} if test.where else {}
+    )
+    return {
+        "name": name,
+        "description": _one_line(rule.text),
+        **({"arguments": test.arguments} if test.arguments else {}),
+        **({"config": config} if config else {}),
+    }
+
+
+def _tests_of(tests: Mapping[str | None, list[dict[str, Any]]], column: str | None) -> dict[str, Any]:
+    return {"data_tests": tests[column]} if column in tests else {}
 
 
 def current_model(entity: Entity) -> str:
@@ -180,6 +216,10 @@ def _table_macro(name: str, rows: dict[str, list[str]]) -> str:
     return "\n".join(lines)
 
 
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _quoted(text: str) -> str:
-    escaped = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    escaped = _one_line(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -1,11 +1,15 @@
 """Contract → its page in the docs, and the list of all pages."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from lakehouse.catalog import Entity, Field, Rule
+from lakehouse.catalog import Condition, Entity, Field
 from lakehouse.compilers.lock import silver_name
+from lakehouse.compilers.rule_targets import TARGETS, Said, rules_said
+from lakehouse.rules.registry import columns_of
 
 FOLDER = "docs/entities"
+RULES = "docs/generated/rules.md"
 _NOTE = "<!-- Generated from the contracts by `make generate`. Do not edit. -->"
 _WIRE = {"text": "string", "int64": "int64"}
 _SENDS = {
@@ -17,7 +21,11 @@ _SENDS = {
 def page_files(entities: Iterable[Entity]) -> dict[str, str]:
     """Path in the repository → text of every page."""
     known = sorted(entities, key=lambda e: e.name)
-    return {f"{FOLDER}/README.md": index(known), **{f"{FOLDER}/{e.name}.md": page(e) for e in known}}
+    return {
+        f"{FOLDER}/README.md": index(known),
+        RULES: rules_page(known),
+        **{f"{FOLDER}/{e.name}.md": page(e) for e in known},
+    }
 
 
 def index(entities: Iterable[Entity]) -> str:
@@ -52,7 +60,7 @@ def page(entity: Entity) -> str:
         ["dbt", f"`source('silver', '{entity.name}')`, `ref('stg_{entity.name}')`"],
     ]
     columns = [_column_row(field, entity) for field in sorted(entity.fields, key=lambda f: f.number)]
-    rules = [_rule_row(rule) for rule in entity.rules]
+    rules = rules_said(entity)
     return "\n".join(
         [
             f"# {entity.name}",
@@ -73,7 +81,14 @@ def page(entity: Entity) -> str:
             "",
             "`error` sends a row to Quarantine with what is said here, `warn` lets it pass marked.",
             "",
-            *_table(["rule", "column", "severity", "what it says of a row that breaks it"], rules),
+            *_table(
+                ["rule", "column", "severity", "since", "what it says of a row that breaks it"],
+                [_rule_row(said) for said in rules],
+            ),
+            "",
+            'Which target says a rule too; what a "no" means stands in [all of them](../generated/rules.md#reasons).',
+            "",
+            *_table(["rule", *TARGETS], [_target_row(said) for said in rules]),
             "",
         ]
     )
@@ -101,12 +116,81 @@ def _column_row(field: Field, entity: Entity) -> list[str]:
     ]
 
 
-def _rule_row(rule: Rule) -> list[str]:
-    when = ""
-    if rule.when is not None:
-        has = "is there" if rule.when.values is None else f"is {' or '.join(rule.when.values)}"
-        when = f" (where `{rule.when.column}` {has})"
-    return [f"`{rule.id}`", f"`{rule.column}`", rule.severity, rule.text + when]
+def _rule_row(said: Said) -> list[str]:
+    rule = said.concern.rule
+    versions = f"{said.since}, only {', '.join(said.concern.only)}" if said.concern.only else said.since
+    columns = ", ".join(
+        f"`{name}`" for name in sorted(columns_of(rule), key=lambda name: name != rule.column)
+    )
+    return [f"`{rule.id}`", columns, rule.severity, versions, rule.text + _condition(rule.when)]
+
+
+def _condition(when: Condition | None) -> str:
+    if when is None:
+        return ""
+    if when.absent:
+        has = "is missing"
+    elif when.values is not None:
+        has = f"is {' or '.join(when.values)}"
+    elif when.pattern is not None:
+        has = f"matches `{when.pattern}`"
+    elif when.bounds is not None:
+        has = f"is {' and '.join(_bounds(when.bounds))}"
+    else:
+        has = "is there"
+    return f" (where `{when.column}` {has})"
+
+
+def _bounds(bounds: Mapping[str, Any]) -> Iterator[str]:
+    for side, strictly, else_ in (("min", "above", "at least"), ("max", "below", "at most")):
+        if side in bounds:
+            yield f"{strictly if bounds.get(f'strict_{side}') else else_} {bounds[side]}"
+
+
+def _target_row(said: Said) -> list[str]:
+    return [f"`{said.concern.rule.id}`", *("no" if target in said.reasons else "yes" for target in TARGETS)]
+
+
+def rules_page(entities: Iterable[Entity]) -> str:
+    """Of every rule and target: yes, or the number of the reason why it is not expressible there."""
+    said = [(entity.name, rule) for entity in entities for rule in rules_said(entity)]
+    reasons = list(dict.fromkeys(reason.reason for _, rule in said for reason in rule.reasons.values()))
+    counted = [[t, *(str(n) for n in _counts(t, [rule for _, rule in said]))] for t in TARGETS]
+    rows = [
+        [f"[{name}](../entities/{name}.md)", f"`{rule.concern.rule.id}`", rule.concern.rule.kind]
+        + [
+            f"no: {reasons.index(rule.reasons[t].reason) + 1}" if t in rule.reasons else "yes"
+            for t in TARGETS
+        ]
+        for name, rule in said
+    ]
+    return "\n".join(
+        [
+            "# What each target says of the rules",
+            "",
+            _NOTE,
+            "",
+            "The check hop judges every row by every rule. What the other targets can say with the same meaning is",
+            "compiled for them too, for Great Expectations and dbt over Silver. A rule that a compiler neither",
+            "translates nor lists as not expressible makes `make generate` fail.",
+            "",
+            *_table(["target", "says", "not expressible"], counted),
+            "",
+            "## Reasons",
+            "",
+            *(f"{number}. Not expressible: {reason}." for number, reason in enumerate(reasons, 1)),
+            "",
+            "## Rules",
+            "",
+            *_table(["entity", "rule", "kind", *TARGETS], rows),
+            "",
+        ]
+    )
+
+
+def _counts(target: str, rules: Sequence[Said]) -> tuple[int, int]:
+    missing = sum(target in rule.reasons for rule in rules)
+    return len(rules) - missing, missing
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -17,8 +17,9 @@ PROJECT = Path(__file__).parents[2] / "dbt"
 MODELS = sorted((PROJECT / "models").rglob("*.sql"))
 SQL = sorted(p for p in PROJECT.rglob("*.sql") if "target" not in p.parts)
 JINJA = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
-DUCKDB_ONLY = re.compile(
-    r"\{%-? macro duckdb__.*?endmacro -?%\}|\{%-? materialization \w+, adapter='duckdb'.*?endmaterialization -?%\}",
+OF_ONE_ENGINE = re.compile(
+    r"\{%-? macro (?:duckdb|athena)__.*?endmacro -?%\}"
+    r"|\{%-? materialization \w+, adapter='duckdb'.*?endmaterialization -?%\}",
     re.DOTALL,
 )
 
@@ -39,14 +40,14 @@ BANNED = (
 )
 # Each of them gives the same in both engines for the arguments used here.
 FUNCTIONS = re.compile(
-    "abs|asin|avg|cast|ceil|coalesce|cos|count|cume_dist|date_diff|date_trunc|decimal|extract|least|max|min|mod|nullif"
+    "abs|asin|avg|cast|ceil|coalesce|cos|count|cume_dist|date_diff|date_trunc|decimal|extract|least|length|max|min|mod|nullif"
     "|power|radians|round|row_number|sin|sqrt|substr|sum"
 )
 NOT_FUNCTIONS = re.compile("as|and|or|on|in|exists|over|when|then|else|select|from|where|by|not|jinja")
 
 
 def portable_part(path: Path) -> str:
-    text = DUCKDB_ONLY.sub("", path.read_text("utf-8"))
+    text = OF_ONE_ENGINE.sub("", path.read_text("utf-8"))
     text = JINJA.sub(" jinja ", text)
     return re.sub(r"--.*", "", text).lower()
 
