@@ -33,9 +33,9 @@ class Upload(io.RawIOBase):
     The parts of a process that died stay invisible, until the bucket's lifecycle removes them.
     """
 
-    def __init__(self, store: PartStore, bucket: str, key: str, part_bytes: int = PART_BYTES) -> None:
+    def __init__(self, store: PartStore, bucket: str, key: str) -> None:
         super().__init__()
-        self._store, self._place, self._part_bytes = store, (bucket, key), part_bytes
+        self._store, self._place = store, (bucket, key)
         self._waiting, self._etags, self._id, self._over = bytearray(), list[str](), "", False
         self.size = 0
 
@@ -50,9 +50,9 @@ class Upload(io.RawIOBase):
             return length
         self._waiting += data
         self.size += length
-        while len(self._waiting) > self._part_bytes:
-            self._put_part(bytes(self._waiting[: self._part_bytes]))
-            del self._waiting[: self._part_bytes]
+        while len(self._waiting) > PART_BYTES:
+            self._put_part(bytes(self._waiting[:PART_BYTES]))
+            del self._waiting[:PART_BYTES]
         return length
 
     def complete(self) -> None:
