@@ -117,7 +117,10 @@ class ProcessingStack(NexusStack):
             description="Checks each new Bronze object and writes its rows to Silver or Quarantine",
             timeout=_CHECK,
             memory_mib=processing.memory_mib,
-            environment=self._environment("check_rows"),
+            environment={
+                **self._environment("check_rows"),
+                "NEXUS_BUCKET_OWNER": self.account,  # S3 refuses buckets that another account made by these names
+            },
             may=[
                 *self._storage.may_list("bronze"),
                 *self._storage.may_read("bronze"),

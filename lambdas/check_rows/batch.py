@@ -92,11 +92,12 @@ class _Batch:
         """An answer for each."""
         objects = self._see()
         opened = self._open(objects)
-        not_begun = []
-        for created, one in opened.items():
+        not_begun: list[Opened] = []
+        for number, (created, one) in enumerate(opened.items()):
             seen = objects[created]
             self._commit_before(seen)
-            if self._answers and not self._enough_time(seen):
+            # the first is begun in any case: what needs more than all the time must not go round unheard of
+            if number and not self._enough_time(seen):
                 not_begun.append(one)
                 self._answers[created] = OutOfTime(
                     f"{seen.stored.key} goes back: too little time is left for it"

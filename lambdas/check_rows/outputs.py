@@ -27,7 +27,7 @@ _SAMPLE_ROWS = 1000  # enough to tell ids from words, cheap beside the 100,000 r
 
 
 class Sink(Protocol):
-    """Where a file's bytes go, in order."""
+    """A file as Arrow takes it: where bytes go, in order."""
 
     def write(self, data: bytes, /) -> int:
         """How many were taken: all."""
