@@ -1,6 +1,6 @@
 # `make` prints what there is. Setting up needs Python 3.11+ (with venv) and make; the rest comes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka kafka faults check fix lock generate golden gold-histories differential bench setup setup-dev clean assets synth cost \
+.PHONY: help demo test test-kafka kafka faults fuzz test-asset check fix lock generate golden gold-histories differential bench setup setup-dev clean assets synth cost \
 	bootstrap diff deploy rehearse smoke sleep wake destroy stack-docs released-templates
 MAKEFLAGS += --no-print-directory
 
@@ -20,7 +20,7 @@ demo: setup ## a shop's events from gRPC to Gold on this machine (DATA=folder: t
 	@$(BIN)/nexus demo $(if $(DATA),--data "$(DATA)")
 
 test: setup-dev ## all tests (ARGS=... for pytest; OLIST_DATA=folder adds those on the real files, GX_CASES=file those of Great Expectations)
-	@$(PY) -m pytest --ignore tests/kafka -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest --ignore tests/kafka --ignore tests/asset -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-kafka: kafka ## tests on brokers of Apache Kafka (Java 17+; Maven fetches the jars once)
 	@$(PY) -m pytest tests/kafka $(ARGS)
@@ -30,6 +30,13 @@ kafka: setup-dev ## Kafka's jars, for `nexus up --broker kafka` and test-kafka
 
 faults: kafka ## histories of work and faults on a real Kafka, audited (N=15 histories, SEED=1; a failing seed is printed)
 	@$(PY) -m faults --histories $(or $(N),15) --seed $(or $(SEED),1) $(ARGS)
+
+fuzz: setup-dev ## broken Parquet files without end through the check (SECONDS=60; FIRST=number of the first)
+	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(FIRST),--first $(FIRST))
+
+test-asset: setup-dev ## the check from its deployment package, on Python 3.13 with the managed layer's libraries alone
+	@$(PY) -m local.assets >/dev/null
+	@$(PY) -m pytest tests/asset $(ARGS)
 
 check: setup-dev ## format, lint, types, import rules, generated files, locks, docs, secrets; writes nothing
 	@sh local/check.sh $(PY) $(CODE)

@@ -1,8 +1,9 @@
 """S3 as the lake needs it: conditional writes, reads pinned to an ETag, listings in key order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any, BinaryIO, Self
 
@@ -41,8 +42,8 @@ class ObjectStore:
         self._s3 = client
 
     @classmethod
-    def connect(cls, endpoint: str | None, region: str) -> Self:
-        """A store on AWS (endpoint None) or on a local server.
+    def connect(cls, endpoint: str | None, region: str, owner: str | None = None) -> Self:
+        """A store on AWS (endpoint None) or on a local server; S3 refuses buckets of another account than `owner`.
 
         Checksums only where S3 demands them: the default adds trailers that local servers store as data.
         """
@@ -55,7 +56,10 @@ class ObjectStore:
             read_timeout=60,
             max_pool_connections=16,
         )
-        return cls(aws.connect("s3", endpoint, region, config))
+        client = aws.connect("s3", endpoint, region, config)
+        if owner:
+            client.meta.events.register("before-parameter-build.s3", partial(_expect_owner, owner))
+        return cls(client)
 
     def put_new(
         self, bucket: str, key: str, body: bytes | BinaryIO, metadata: Mapping[str, str] = _NOTHING
@@ -108,9 +112,16 @@ class ObjectStore:
 
     def get(self, bucket: str, key: str, etag: str | None = None) -> bytes:
         """The object's bytes, of this ETag when one is given; ObjectGone when it is gone or another."""
+        return self._get(bucket, key, etag, {})
+
+    def get_range(self, bucket: str, key: str, etag: str, start: int, length: int) -> bytes:
+        """So many of its bytes from `start` on, which it must have; ObjectGone as of `get`."""
+        return self._get(bucket, key, etag, {"Range": f"bytes={start}-{start + length - 1}"})
+
+    def _get(self, bucket: str, key: str, etag: str | None, part: Mapping[str, str]) -> bytes:
         condition = {} if etag is None else {"IfMatch": f'"{etag}"'}
         try:
-            body: bytes = self._s3.get_object(Bucket=bucket, Key=key, **condition)["Body"].read()
+            body: bytes = self._s3.get_object(Bucket=bucket, Key=key, **condition, **part)["Body"].read()
         except ClientError as error:
             # a bucket that is not there is a fault of the machine, which must not pass for an object that vanished
             if _status(error) in (404, 412) and error.response["Error"]["Code"] != "NoSuchBucket":
@@ -143,6 +154,30 @@ class ObjectStore:
                     item["Key"], item["ETag"].strip('"'), item["Size"], modified=item["LastModified"]
                 )
 
+    def start_parts(self, bucket: str, key: str) -> str:
+        """Begins an object that comes in parts; the upload's id. See `adapters.uploads`."""
+        return str(self._s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"])
+
+    def put_part(self, bucket: str, key: str, upload: str, number: int, body: bytes) -> str:
+        """Writes a part, counted from 1, over what was there; its ETag."""
+        place = {"Bucket": bucket, "Key": key, "UploadId": upload}
+        return str(self._s3.upload_part(**place, PartNumber=number, Body=body)["ETag"])
+
+    def finish_parts(self, bucket: str, key: str, upload: str, etags: Sequence[str]) -> None:
+        """Makes the object of its parts, over whatever stands there."""
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
+        self._s3.complete_multipart_upload(
+            Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
+        )
+
+    def drop_parts(self, bucket: str, key: str, upload: str) -> None:
+        """Forgets the parts; nothing happens when they are forgotten already."""
+        try:
+            self._s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+        except ClientError as error:
+            if _status(error) != 404:
+                raise
+
     def delete(self, bucket: str, key: str) -> None:
         """Removes the object; nothing happens when there is none."""
         self._s3.delete_object(Bucket=bucket, Key=key)
@@ -150,6 +185,12 @@ class ObjectStore:
 
 # What an unreachable or failing store raises: callers retry these, they never mean bad data.
 STORE_ERRORS = (BotoCoreError, ClientError)
+
+
+def _expect_owner(owner: str, params: dict[str, Any], model: Any, **_: Any) -> None:
+    """In every call that can say so."""
+    if "ExpectedBucketOwner" in model.input_shape.members:
+        params.setdefault("ExpectedBucketOwner", owner)
 
 
 def _status(error: BaseException) -> int:

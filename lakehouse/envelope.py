@@ -13,7 +13,10 @@ from lakehouse.text_view import Mask
 
 UPSERT, DELETE = "upsert", "delete"
 UNDECODABLE = "UNDECODABLE"  # the one reason of a row whose message could not be decoded
-UNREADABLE = "UNREADABLE"  # the one reason of an object whose rows could not be read
+# The one reason of an object whose rows could not be read: it is no Bronze file, or a broken one; it is encrypted; it
+# is compressed or encoded in a way that not every reader knows; or reading it asks for more than a check may use.
+UNREADABLE, ENCRYPTED, CODEC, RESOURCE = "UNREADABLE", "ENCRYPTED", "CODEC", "RESOURCE"
+WHOLE_OBJECT = frozenset({UNREADABLE, ENCRYPTED, CODEC, RESOURCE})
 
 # A clock that is wrong by more than a day would make its events the newest version of their key for ever.
 FUTURE_MS = 24 * 60 * 60 * 1000

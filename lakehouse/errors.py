@@ -3,7 +3,8 @@
 NexusError
 ├── ContractError      a contract file is wrong
 ├── LakeError          an object or key is not what the lake's rules allow
-├── LedgerError        the ledger refuses, is away or disagrees with the lake
+├── LedgerError        the ledger refuses or disagrees with the lake
+│   └── LedgerAway     it does not answer at all
 ├── BrokerError        Kafka is away, or holds another history than the one landed
 ├── RegistryError      the schema registry is away or does not know an id
 ├── InputError         a file or argument given by a person cannot be used
@@ -30,6 +31,10 @@ class LakeError(NexusError):
 
 class LedgerError(NexusError):
     """The ledger is away, or what was asked contradicts what it holds."""
+
+
+class LedgerAway(LedgerError):
+    """Nobody answers: whatever else one would ask has to wait as well."""
 
 
 class BrokerError(NexusError):

@@ -49,6 +49,10 @@ class LocalContext:
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:check_rows"
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
+    def get_remaining_time_in_millis(self) -> int:
+        """Nobody stops a process here."""
+        return 15 * 60 * 1000
+
 
 @dataclass
 class CheckRunner:

@@ -24,8 +24,8 @@ from stacks.storage import StorageStack
 _KEPT = Duration.days(14)
 # An object of 128 MiB takes half a minute on one vCPU.
 _CHECK = Duration.minutes(5)
-# A batch must end well before the function's time does, or innocent messages count a failed attempt.
-_BATCH = 5
+# The most without a waiting window. The ledger is asked twice for a batch, and what it has no time for goes back.
+_BATCH = 10
 # Until then a message that was taken is nobody else's; AWS asks for six times the function's own time.
 _HIDDEN = Duration.minutes(30)
 # The function gives an object up after three failed attempts, and needs two receives more to say so.
@@ -117,7 +117,10 @@ class ProcessingStack(NexusStack):
             description="Checks each new Bronze object and writes its rows to Silver or Quarantine",
             timeout=_CHECK,
             memory_mib=processing.memory_mib,
-            environment=self._environment("check_rows"),
+            environment={
+                **self._environment("check_rows"),
+                "NEXUS_BUCKET_OWNER": self.account,  # S3 refuses buckets that another account made by these names
+            },
             may=[
                 *self._storage.may_list("bronze"),
                 *self._storage.may_read("bronze"),

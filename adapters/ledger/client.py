@@ -1,16 +1,19 @@
 """The ledger as hops use it: open, write, commit; and what the broker is known to hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Self, TypeVar
 
 import pg8000.native
 
 from adapters.ledger.connection import Connection
-from adapters.ledger.protocol import commit_revision, open_revision
+from adapters.ledger.protocol import commit_revision, lock_objects, open_revision, return_revisions
 from adapters.ledger.records import Opened, Outcome, Pins, SeenObject, Settled, Verdict
+from lakehouse.bronze import BronzeMetadata
+from lakehouse.errors import LedgerAway, LedgerError
 
 _T = TypeVar("_T")
+_Item = TypeVar("_Item")
 
 
 class Ledger:
@@ -42,6 +45,63 @@ class Ledger:
         abandoned and the next one opened. Raises LedgerError when the object was replaced since it was first seen.
         """
         return self.read(lambda db: open_revision(db, seen, pins, at))
+
+    def open_objects(
+        self, objects: Sequence[tuple[SeenObject, Pins]], at: datetime
+    ) -> list[Opened | Settled | LedgerError]:
+        """As `open_object` for each, all in one transaction; one that is refused has its error for an answer.
+
+        Then each has a transaction of its own. Raises LedgerAway when there is no ledger to ask.
+        """
+        return self._all_or_each(
+            objects,
+            lambda item: _place(item[0].metadata),
+            lambda db, item: open_revision(db, item[0], item[1], at),
+        )
+
+    def commit_all(
+        self, outcomes: Sequence[tuple[Opened, Outcome]], at: datetime
+    ) -> list[Verdict | LedgerError]:
+        """As `commit` for each, in one transaction under the locks of all; errors as `open_objects`."""
+        return self._all_or_each(
+            outcomes,
+            lambda item: _place(item[0].metadata),
+            lambda db, item: commit_revision(db, item[0], item[1], at),
+            lambda db, items: lock_objects(db, [opened.metadata for opened, _ in items]),
+        )
+
+    def return_objects(self, objects: Sequence[Opened]) -> None:
+        """Nobody tried to check them: what was opened counts no attempt."""
+        ordered = sorted(objects, key=lambda opened: _place(opened.metadata))
+        self.read(lambda db: return_revisions(db, ordered))
+
+    def _all_or_each(
+        self,
+        items: Sequence[_Item],
+        place: Callable[[_Item], tuple[object, ...]],
+        work: Callable[[pg8000.native.Connection, _Item], _T],
+        before: Callable[[pg8000.native.Connection, Sequence[_Item]], None] | None = None,
+    ) -> list[_T | LedgerError]:
+        """Answers in the order of the items; the work is done in that of their places, which all transactions keep."""
+        order = sorted(range(len(items)), key=lambda number: place(items[number]))
+
+        def all_of(numbers: Sequence[int]) -> dict[int, _T | LedgerError]:
+            def run(db: pg8000.native.Connection) -> dict[int, _T | LedgerError]:
+                if before is not None:
+                    before(db, [items[number] for number in numbers])
+                return {number: work(db, items[number]) for number in numbers}
+
+            try:
+                return self.read(run) if numbers else {}
+            except LedgerAway:
+                raise
+            except LedgerError as error:
+                if len(numbers) == 1:
+                    return {numbers[0]: error}
+                return {number: found for one in numbers for number, found in all_of([one]).items()}
+
+        answers = all_of(order)
+        return [answers[number] for number in range(len(items))]
 
     def commit(self, opened: Opened, outcome: Outcome, at: datetime) -> Verdict:
         """Counts an attempt's outputs, once. The partition's row is locked for the length of this call only.
@@ -88,3 +148,7 @@ class Ledger:
     def read(self, work: Callable[[pg8000.native.Connection], _T]) -> _T:
         """Runs statements in one transaction, several times if the database asks; see `adapters.ledger.reports`."""
         return self.connection.transaction(work)
+
+
+def _place(metadata: BronzeMetadata) -> tuple[object, ...]:
+    return metadata.log, metadata.topic, metadata.partition, metadata.first_offset

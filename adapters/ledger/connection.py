@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pg8000.native
 from pg8000.exceptions import DatabaseError, InterfaceError
 
-from lakehouse.errors import LedgerError
+from lakehouse.errors import LedgerAway, LedgerError
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -124,8 +124,8 @@ class Connection:
 
         return self.transaction(apply)
 
-    def _away(self, error: Exception) -> LedgerError:
-        return LedgerError(f"the ledger at {self._name} is away ({error}): is its PostgreSQL running?")
+    def _away(self, error: Exception) -> LedgerAway:
+        return LedgerAway(f"the ledger at {self._name} is away ({error}): is its PostgreSQL running?")
 
 
 _SSL_MODES: Mapping[str, Any] = {"disable": False, "prefer": None, "require": True, "verify-full": "verified"}

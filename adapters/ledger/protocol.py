@@ -1,7 +1,7 @@
 """Open, write, commit: the transactions that make an object's rows count exactly once, whoever retries what."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -72,6 +72,35 @@ def _open_revision(
         at=at,
     )
     return Opened(object_id, seen.metadata, seen.etag, version, rules_hash, current, attempts, follows)
+
+
+def lock_objects(db: pg8000.native.Connection, objects: Sequence[BronzeMetadata]) -> None:
+    """Locks what the commits of these objects will, in an order that all transactions keep: objects, then partitions.
+
+    One that commits a single object does the same by itself.
+    """
+    keys = [str(metadata.key) for metadata in objects]
+    db.run("select 1 from object where bronze_key = any(:keys) order by bronze_key for update", keys=keys)
+    places = sorted({(metadata.log, metadata.topic, metadata.partition) for metadata in objects})
+    for log, topic, partition in places:
+        db.run(
+            """select 1 from partition_state
+               where log = :log and topic = :topic and partition = :partition for update""",
+            log=log,
+            topic=topic,
+            partition=partition,
+        )
+
+
+def return_revisions(db: pg8000.native.Connection, opened: Sequence[Opened]) -> None:
+    """Takes back that these were attempted."""
+    for one in opened:
+        db.run(
+            """update revision set attempts = greatest(attempts - 1, 0)
+               where object_id = :id and revision = :revision and state = 'open'""",
+            id=one.object_id,
+            revision=one.revision,
+        )
 
 
 def commit_revision(db: pg8000.native.Connection, opened: Opened, outcome: Outcome, at: datetime) -> Verdict:

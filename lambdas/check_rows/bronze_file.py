@@ -1,6 +1,6 @@
 """Reads a Bronze file row group by row group and proves that it is what its metadata says."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -9,63 +9,137 @@ import pyarrow.parquet as pq
 
 from lakehouse.bronze import BronzeMetadata
 from lakehouse.catalog import Entity
-from lakehouse.errors import LakeError
 from lakehouse.shape import readable_rows, schema_problem
+from lambdas.check_rows.limits import LIMITS, Limits
+from lambdas.check_rows.pages import unpacked_bytes
+from lambdas.check_rows.parquet_footer import RowGroup, UnreadableObject, read_footer
+from lambdas.check_rows.source import Source, WholeObject, Window
 
 _NEVER_NULL = ("pos_log", "pos_topic", "pos_partition", "pos_offset", "broker_time", "row_hash")
+# What Arrow says of a broken file. Memory that runs out and threads that do not start are no verdict on a file.
+_BROKEN = (
+    pa.ArrowInvalid,
+    pa.ArrowNotImplementedError,
+    pa.ArrowTypeError,
+    pa.ArrowKeyError,
+    pa.ArrowCapacityError,
+    pa.ArrowIndexError,
+    OSError,
+    UnicodeDecodeError,
+)
 
 
-class UnreadableObject(LakeError):
-    """The object as a whole cannot be taken for Bronze rows. The message is the reason a person reads."""
+class SuspiciousObject(Exception):
+    """Reading on may take more memory than this process can spare; a child's death would harm nobody."""
 
 
-def read_row_groups(data: bytes, entity: Entity, metadata: BronzeMetadata) -> Iterator[pa.Table]:
-    """Every row group in order. UnreadableObject at the first thing that is not as it should be.
+class BronzeFile:
+    """An object's rows. What is made of some of them must be thrown away when reading the rest raises.
 
-    Which can be after some row groups were given: a caller must throw away what it made of those.
+    Args:
+        confined: this process may die of it; otherwise SuspiciousObject says that it should be read in one that may.
     """
-    file = _open(data)
-    rows, problem = file.metadata.num_rows, schema_problem(entity, file.schema_arrow)
-    if problem is not None:
-        raise UnreadableObject(f"It does not have the columns of {entity.name}: {problem}.")
-    if rows != metadata.rows:
-        raise UnreadableObject(f"It holds {rows} rows, its metadata says {metadata.rows}.")
-    total, next_offset = 0, metadata.first_offset
-    for number in range(file.num_row_groups):
-        table = readable_rows(entity, _read(file, number))
-        if isinstance(table, str):
-            raise UnreadableObject(f"Its row group {number} cannot be read: {table}.")
-        next_offset = _prove_positions(table, metadata, next_offset)
-        total += int(table.column("row_hash").to_numpy().view(np.uint64).sum(dtype=np.uint64))
-        yield table
-    if total % 2**64 != metadata.hash_sum:
-        raise UnreadableObject(
-            f"Its row hashes sum to {total % 2**64}, its metadata says {metadata.hash_sum}."
+
+    def __init__(
+        self,
+        source: Source,
+        entity: Entity,
+        metadata: BronzeMetadata,
+        limits: Limits = LIMITS,
+        confined: bool = False,
+    ) -> None:
+        self._source, self._entity, self._metadata = source, entity, metadata
+        self._limits, self._confined = limits, confined
+        self._footer = read_footer(source, limits)
+        rows = self._footer.rows
+        if rows != metadata.rows:
+            raise UnreadableObject(f"It holds {rows} rows, its metadata says {metadata.rows}.")
+        if not confined:
+            self._require_plain()
+        self._window = Window(source)
+        self._file = self._open()
+        problem = schema_problem(entity, self._file.schema_arrow)
+        if problem is not None:
+            raise UnreadableObject(f"It does not have the columns of {entity.name}: {problem}.")
+
+    @property
+    def column_names(self) -> list[str]:
+        """Its columns, in its own order."""
+        return list(self._file.schema_arrow.names)
+
+    def columns(self, names: Collection[str]) -> Iterator[pa.Table]:
+        """Those of the named columns that it has, as `tables` gives them; nothing of their rows is proven."""
+        wanted = [name for name in self.column_names if name in names]
+        for number, group in enumerate(self._footer.row_groups):
+            yield from self._tables_of(number, group, wanted)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """All rows in order, at most `batch_rows` at once; may be asked for again. Raises as the class does."""
+        total, next_offset = 0, self._metadata.first_offset
+        for number, group in enumerate(self._footer.row_groups):
+            for table in self._tables_of(number, group, None):
+                next_offset = _prove_positions(table, self._metadata, next_offset)
+                total += int(table.column("row_hash").to_numpy().view(np.uint64).sum(dtype=np.uint64))
+                yield table
+        if total % 2**64 != self._metadata.hash_sum:
+            raise UnreadableObject(
+                f"Its row hashes sum to {total % 2**64}, its metadata says {self._metadata.hash_sum}."
+            )
+
+    def _require_plain(self) -> None:
+        footer, limits = self._footer, self._limits
+        if footer.nested:
+            raise SuspiciousObject("it has nested columns")
+        for group in footer.row_groups:
+            if group.unpacked > limits.suspicious_bytes:
+                raise SuspiciousObject(f"a row group unpacks to {group.unpacked} bytes")
+            # what is small stays small, however often it is repeated
+            if group.unpacked > max(limits.suspicious_bytes // 16, group.size * limits.suspicious_ratio):
+                raise SuspiciousObject(f"a row group of {group.size} bytes unpacks to {group.unpacked}")
+
+    def _open(self) -> pq.ParquetFile:
+        source, footer = self._source, self._footer
+        file = (
+            pa.BufferReader(source.data) if isinstance(source, WholeObject) else pa.PythonFile(self._window)
         )
+        try:
+            metadata = pq.read_metadata(pa.BufferReader(footer.file))
+            opened = pq.ParquetFile(file, metadata=metadata, page_checksum_verification=True)
+            opened.schema_arrow  # noqa: B018 - converting the schema can fail too
+        except _BROKEN as error:
+            raise UnreadableObject(
+                f"It is no Parquet file that can be opened: {_first_line(error)}"
+            ) from error
+        return opened
+
+    def _tables_of(self, number: int, group: RowGroup, columns: list[str] | None) -> Iterator[pa.Table]:
+        if not group.rows:
+            return
+        start, end = min(c.start for c in group.chunks), max(c.end for c in group.chunks)
+        if end - start > self._limits.row_group_bytes:
+            raise UnreadableObject(f"The columns of its row group {number} stand far apart.")
+        most = unpacked_bytes(group, self._window.hold(start, end), start, self._limits)
+        if most > self._limits.suspicious_bytes and not self._confined:
+            raise SuspiciousObject(f"row group {number} may take {most} bytes")
+        for table in _decoded(self._file, number, group.rows, self._limits.batch_rows, columns):
+            rows = readable_rows(self._entity, table)
+            if isinstance(rows, str):
+                raise UnreadableObject(f"Its row group {number} cannot be read: {rows}.")
+            yield rows
 
 
-def _open(data: bytes) -> pq.ParquetFile:
-    if not data:
-        raise UnreadableObject("It is empty: not a single byte.")
+def _decoded(
+    file: pq.ParquetFile, number: int, rows: int, at_once: int, columns: list[str] | None
+) -> Iterator[pa.Table]:
+    """A row group, in parts."""
     try:
-        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        file.schema_arrow  # noqa: B018 - converting the schema can fail too
-    except pa.ArrowMemoryError:
-        raise
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UnreadableObject(f"It is no Parquet file that can be opened: {_first_line(error)}") from error
-    return file
-
-
-def _read(file: pq.ParquetFile, number: int) -> pa.Table:
-    """A row group. Memory that runs out is a failed attempt, not a verdict."""
-    try:
-        table = file.read_row_group(number, use_threads=False)
-    except pa.ArrowMemoryError:
-        raise
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if rows <= at_once:
+            yield file.read_row_group(number, columns, use_threads=False)
+            return
+        for batch in file.iter_batches(at_once, [number], columns, use_threads=False):
+            yield pa.Table.from_batches([batch])
+    except _BROKEN as error:
         raise UnreadableObject(f"Its row group {number} cannot be decoded: {_first_line(error)}") from error
-    return table
 
 
 def _prove_positions(table: pa.Table, metadata: BronzeMetadata, at_least: int) -> int:

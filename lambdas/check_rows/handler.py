@@ -7,16 +7,15 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adapters.ledger import Ledger
 from adapters.objects import ObjectStore
 from lakehouse.catalog import load_entities
-from lakehouse.envelope import UNREADABLE
+from lakehouse.envelope import WHOLE_OBJECT
 from lakehouse.paths import BronzeKey
-from lambdas.check_rows.object_check import ObjectCheck, Result
+from lambdas.check_rows.batch import Message, check_messages
+from lambdas.check_rows.object_check import ObjectCheck, OutOfTime, Result
 from lambdas.check_rows.settings import Settings
 
 SERVICE = "check_rows"
@@ -32,22 +31,33 @@ Handler = Callable[[dict[str, Any], Any], Answer]
 def build_handler(connect: Callable[[], ObjectCheck]) -> Handler:
     """A handler over whatever `connect` gives at the first message, and keeps for all that follow."""
     hop = cache(connect)
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-
-    def check_record(record: SQSRecord) -> None:
-        receives = int(record.attributes.approximate_receive_count)
-        tell(hop().check_message(record.body, receives))
 
     @logger.inject_lambda_context
     @metrics.log_metrics
     def handle(event: dict[str, Any], context: LambdaContext) -> Answer:
-        answer: Any = process_partial_response(event, check_record, processor, context)
-        for error in processor.exceptions:
-            logger.error("message failed, the queue will hand it out again", exc_info=error[1])
-            metrics.add_metric("MessagesFailed", MetricUnit.Count, 1)
-        return {"batchItemFailures": answer["batchItemFailures"]}
+        records = event["Records"]
+        messages = [Message(r["body"], int(r["attributes"]["ApproximateReceiveCount"])) for r in records]
+        failed = []
+        answers = check_messages(hop(), messages, lambda: context.get_remaining_time_in_millis() / 1000)
+        for record, answer in zip(records, answers, strict=True):
+            if isinstance(answer, Exception):
+                failed.append({"itemIdentifier": record["messageId"]})
+                tell_failure(answer)
+            else:
+                tell(answer)
+        return {"batchItemFailures": failed}
 
     return handle
+
+
+def tell_failure(error: Exception) -> None:
+    """A log line and a counter of a message that has to come again."""
+    if isinstance(error, OutOfTime):
+        logger.warning(str(error))
+        metrics.add_metric("MessagesGivenBack", MetricUnit.Count, 1)
+        return
+    logger.error("message failed, the queue will hand it out again", exc_info=error)
+    metrics.add_metric("MessagesFailed", MetricUnit.Count, 1)
 
 
 def tell(result: Result) -> None:
@@ -60,7 +70,9 @@ def tell(result: Result) -> None:
     outcome = result.outcome
     metrics.add_metric("RowsToSilver", MetricUnit.Count, outcome.silver_rows)
     metrics.add_metric("RowsToQuarantine", MetricUnit.Count, outcome.quarantine_rows)
-    metrics.add_metric("ObjectsUnreadable", MetricUnit.Count, int(UNREADABLE in outcome.reasons))
+    metrics.add_metric(
+        "ObjectsUnreadable", MetricUnit.Count, int(not WHOLE_OBJECT.isdisjoint(outcome.reasons))
+    )
     metrics.add_metric("ColumnsUnknown", MetricUnit.Count, len(outcome.extras))
     rows = {"silver": outcome.silver_rows, "quarantine": outcome.quarantine_rows, "reasons": outcome.reasons}
     rows |= {"extras": outcome.extras} if outcome.extras else {}
@@ -70,9 +82,10 @@ def tell(result: Result) -> None:
 def connect() -> ObjectCheck:
     """The hop over the AWS and ledger that the environment names."""
     settings = Settings.from_process()
-    store = ObjectStore.connect(settings.endpoint, settings.region)
+    store = ObjectStore.connect(settings.endpoint, settings.region, settings.owner)
     ledger = Ledger.connect(settings.ledger_url)
-    return ObjectCheck(store, ledger, settings.buckets, load_entities(), lambda: datetime.now(UTC))
+    now = lambda: datetime.now(UTC)  # noqa: E731
+    return ObjectCheck(store, ledger, settings.buckets, load_entities(), now, settings.child_environment)
 
 
 lambda_handler = build_handler(connect)

@@ -1,6 +1,8 @@
 """A revision's two files, as a pure function of the Bronze bytes and the pins: any attempt makes the same ones."""
 
+import io
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,15 +12,25 @@ from adapters.ledger import Opened, Outcome
 from lakehouse.balance import Amount
 from lakehouse.bronze import BronzeMetadata, quarantine_schema, silver_schema
 from lakehouse.catalog import Entity
-from lakehouse.envelope import UNREADABLE
 from lakehouse.footer import OutputFooter
 from lakehouse.identity import event_id_of_position
+from lakehouse.object_facts import find_facts
 from lakehouse.row_check import CheckPlan
 from lakehouse.split import Origin, split_rows
-from lambdas.check_rows.bronze_file import UnreadableObject, read_row_groups
+from lambdas.check_rows.bronze_file import BronzeFile
+from lambdas.check_rows.limits import LIMITS, Limits
+from lambdas.check_rows.parquet_footer import UnreadableObject
+from lambdas.check_rows.source import Source, WholeObject
 
 _NONE = Amount()
 _SAMPLE_ROWS = 1000  # enough to tell ids from words, cheap beside the 100,000 rows of a row group
+
+
+class Sink(Protocol):
+    """A file as Arrow takes it: where bytes go, in order."""
+
+    def write(self, data: bytes, /) -> int:
+        """How many were taken: all."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +43,20 @@ class Outputs:
 
 
 def make_outputs(plan: CheckPlan, opened: Opened, size: int, data: bytes | None) -> Outputs:
-    """The files of an object's rows; of an object that cannot be read (data None: it was given up) of one row.
+    """The files of an object's rows, in memory; of an object that cannot be read (data None: given up) of one row.
 
     Args:
         size: bytes of the Bronze object, for the footer.
     """
-    if data is None:
-        return _unreadable(
-            plan.entity, opened, size, "Every attempt to check it failed; its bytes were not read again."
-        )
+    silver, quarantine = io.BytesIO(), io.BytesIO()
     try:
-        return _checked(plan, opened, size, data)
+        if data is None:
+            raise UnreadableObject("Every attempt to check it failed; its bytes were not read again.")
+        outcome = write_rows(plan, opened, WholeObject(data), silver, quarantine, confined=True)
     except UnreadableObject as unreadable:
-        return _unreadable(plan.entity, opened, size, str(unreadable))
+        silver, quarantine = io.BytesIO(), io.BytesIO()
+        outcome = write_unreadable(plan.entity, opened, size, unreadable, silver, quarantine)
+    return Outputs(silver.getvalue(), quarantine.getvalue() or None, outcome)
 
 
 @dataclass
@@ -57,11 +70,27 @@ class _Count:
     extras: dict[str, int] = field(default_factory=dict)
 
 
-def _checked(plan: CheckPlan, opened: Opened, size: int, data: bytes) -> Outputs:
+def write_rows(
+    plan: CheckPlan,
+    opened: Opened,
+    source: Source,
+    silver: Sink,
+    quarantine: Sink,
+    limits: Limits = LIMITS,
+    confined: bool = False,
+) -> Outcome:
+    """Writes an object's rows into two files; nothing at all into the second when no row is held.
+
+    UnreadableObject or SuspiciousObject, as of `BronzeFile`: then what was written counts for nothing.
+    """
     count, row = _Count(), 0
-    silver, quarantine = _File(silver_schema(plan.entity)), None
-    for table in read_row_groups(data, plan.entity, opened.metadata):
-        split = split_rows(plan, table, Origin(str(opened.metadata.key), row, opened.contract_version))
+    passed, held = _File(silver_schema(plan.entity), silver), None
+    file = BronzeFile(source, plan.entity, opened.metadata, limits, confined)
+    wide = plan.needs_facts(opened.metadata.log)
+    facts = find_facts(plan, file.column_names, file.columns) if wide else None
+    for table in file.tables():
+        origin = Origin(str(opened.metadata.key), row, opened.contract_version)
+        split = split_rows(plan, table, origin, facts)
         row += len(table)
         count.silver += split.passed
         count.quarantine += split.held
@@ -72,32 +101,39 @@ def _checked(plan: CheckPlan, opened: Opened, size: int, data: bytes) -> Outputs
         ):
             for name, rows in part.items():
                 total[name] = total.get(name, 0) + rows
-        silver.write(split.silver)
+        passed.write(split.silver)
         if split.held.rows:
-            quarantine = quarantine or _File(split.quarantine.schema)
-            quarantine.write(split.quarantine)
-    return _close(plan.entity, opened, size, count, silver, quarantine)
+            held = held or _File(split.quarantine.schema, quarantine)
+            held.write(split.quarantine)
+    return _close(plan.entity, opened, source.size, count, passed, held)
 
 
-def _unreadable(entity: Entity, opened: Opened, size: int, problem: str) -> Outputs:
+def write_unreadable(
+    entity: Entity,
+    opened: Opened,
+    size: int,
+    unreadable: UnreadableObject,
+    silver: Sink,
+    quarantine: Sink,
+) -> Outcome:
     """The object as one row: its hash is the sum of all it stands for, so that sums over the file still close."""
-    metadata = opened.metadata
+    metadata, problem = opened.metadata, str(unreadable)
     last = metadata.end_offset - 1
     message = (
         f"{metadata.rows} rows at offsets {metadata.first_offset} to {last} could not be read. {problem}"
     )
-    reason = {"rule": UNREADABLE, "column": None, "value": None, "message": message}
+    reason = {"rule": unreadable.code, "column": None, "value": None, "message": message}
     row = _standing_for(metadata) | {
         "raw_reason": problem,
         "reasons": [reason],
         "judged_by": opened.contract_version,
         "bronze_key": str(metadata.key),
     }
-    quarantine = _File(quarantine_schema(entity))
-    quarantine.write(pa.Table.from_pylist([row], quarantine.schema))
+    file = _File(quarantine_schema(entity), quarantine)
+    file.write(pa.Table.from_pylist([row], file.schema))
     held = Amount(metadata.rows, metadata.hash_sum)
-    count = _Count(quarantine=held, reasons={UNREADABLE: metadata.rows})
-    return _close(entity, opened, size, count, _File(silver_schema(entity)), quarantine)
+    count = _Count(quarantine=held, reasons={unreadable.code: metadata.rows})
+    return _close(entity, opened, size, count, _File(silver_schema(entity), silver), file)
 
 
 def _standing_for(metadata: BronzeMetadata) -> dict[str, object]:
@@ -115,7 +151,7 @@ def _standing_for(metadata: BronzeMetadata) -> dict[str, object]:
 
 def _close(
     entity: Entity, opened: Opened, size: int, count: _Count, silver: "_File", quarantine: "_File | None"
-) -> Outputs:
+) -> Outcome:
     key = opened.metadata.key
     footer = OutputFooter(
         bronze=opened.metadata,
@@ -133,7 +169,10 @@ def _close(
         extras=count.extras,
         follows=opened.follows,
     )
-    outcome = Outcome(
+    silver.close(footer)
+    if quarantine:
+        quarantine.close(footer)
+    return Outcome(
         silver_key=footer.silver_key,
         silver_rows=count.silver.rows,
         silver_hash_sum=count.silver.hash_sum,
@@ -144,15 +183,13 @@ def _close(
         warnings=count.warnings,
         extras=count.extras,
     )
-    return Outputs(silver.close(footer), quarantine.close(footer) if quarantine else None, outcome)
 
 
 class _File:
-    """A Parquet file in memory. Its options are fixed or follow from its rows: two attempts make equal bytes."""
+    """A Parquet file that grows. Its options are fixed or follow from its rows: two attempts make equal bytes."""
 
-    def __init__(self, schema: pa.Schema) -> None:
-        self.schema = schema
-        self._sink = pa.BufferOutputStream()
+    def __init__(self, schema: pa.Schema, sink: Sink) -> None:
+        self.schema, self._sink = schema, sink
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, table: pa.Table) -> None:
@@ -161,13 +198,11 @@ class _File:
             self._writer = self._writer or self._open(_repeating_columns(table))
             self._writer.write_table(table, row_group_size=len(table))
 
-    def close(self, footer: OutputFooter) -> bytes:
-        """The file's bytes."""
+    def close(self, footer: OutputFooter) -> None:
+        """The file is whole then."""
         writer = self._writer or self._open([])
         writer.add_key_value_metadata(footer.to_parquet())
         writer.close()
-        data: bytes = self._sink.getvalue().to_pybytes()
-        return data
 
     def _open(self, dictionary: list[str]) -> pq.ParquetWriter:
         # snappy: the Lambda layer's Arrow has no zstd

@@ -1,8 +1,9 @@
 """What the check hop takes from its environment."""
 
 import os
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from lakehouse.errors import SettingsError
@@ -11,12 +12,17 @@ from lakehouse.paths import Buckets
 
 @dataclass(frozen=True)
 class Settings:
-    """NEXUS_BUCKET_PREFIX, NEXUS_LEDGER_URL, AWS_REGION, and AWS_ENDPOINT_URL for an AWS of one's own."""
+    """NEXUS_BUCKET_PREFIX, NEXUS_LEDGER_URL, AWS_REGION, and AWS_ENDPOINT_URL for an AWS of one's own.
+
+    NEXUS_BUCKET_OWNER is the account that the buckets must belong to; without it S3 is not asked.
+    """
 
     buckets: Buckets
     ledger_url: str
     region: str
     endpoint: str | None = None
+    owner: str | None = None
+    child_environment: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_process(cls) -> Self:
@@ -39,4 +45,16 @@ class Settings:
             ledger_url=environment["NEXUS_LEDGER_URL"],
             region=environment["AWS_REGION"],
             endpoint=environment.get("AWS_ENDPOINT_URL") or None,
+            owner=environment.get("NEXUS_BUCKET_OWNER") or None,
+            child_environment=child_environment(environment),
         )
+
+
+def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """For a child that reads untrusted files: where its code is, and nothing of accounts or addresses.
+
+    The plain allocator fails where a limit of memory is; the others reserve a gigabyte before they need any.
+    """
+    kept = {name: environment[name] for name in ("PATH", "LD_LIBRARY_PATH", "TZ") if name in environment}
+    code = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
+    return {**kept, **code, "ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}

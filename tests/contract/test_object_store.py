@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from typing import Any
 
 import pytest
 
 from adapters.objects import ObjectGone, ObjectStore, Stored
+from adapters.uploads import Upload
 from local.aws_setup import local_client
 from tests.fakes.object_store import FakeObjectStore
 
 KEY = "orders/year=2026/month=01/day=02/log-1+0+00000000000000000000.parquet"
+OWNER = "x-amz-expected-bucket-owner"
 NUMBERS = count()
 Store = FakeObjectStore | ObjectStore
 
@@ -74,6 +77,57 @@ def test_store_reads_the_end_of_an_object(lake: tuple[Store, str]) -> None:
     assert store.tail(bucket, "empty", 4) == b""
     with pytest.raises(ObjectGone):
         store.tail(bucket, "nothing", 4)
+
+
+def test_store_reads_ranges_of_the_object_it_was_told(lake: tuple[Store, str]) -> None:
+    store, bucket = lake
+    first = store.put(bucket, KEY, b"0123456789")
+    assert store.get_range(bucket, KEY, first.etag, 2, 3) == b"234"
+    assert store.get_range(bucket, KEY, first.etag, 9, 1) == b"9"
+    store.put(bucket, KEY, b"abcdefghij")
+    with pytest.raises(ObjectGone):
+        store.get_range(bucket, KEY, first.etag, 2, 3)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5 * 2**20, 5 * 2**20 + 1, 11 * 2**20])
+def test_upload_is_seen_whole_or_not_at_all(
+    size: int, lake: tuple[Store, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault 23: of what was not completed nobody sees anything."""
+    monkeypatch.setattr("adapters.uploads.PART_BYTES", 5 * 2**20)  # the least that S3 takes
+    store, bucket = lake
+    data = bytes(range(256)) * (size // 256 + 1)
+    for end in ("abort", "complete"):
+        upload = Upload(store, bucket, KEY)
+        for start in range(0, size, 2**20):
+            upload.write(data[start : min(start + 2**20, size)])
+        assert store.head(bucket, KEY) is None
+        getattr(upload, end)()
+        upload.write(b"what a Parquet writer says when it is thrown away")
+    assert store.get(bucket, KEY) == data[:size]
+
+
+def test_fault_48_every_call_names_the_owner_of_the_bucket(aws_endpoint: str) -> None:
+    bucket = f"contract-{next(NUMBERS)}"
+    local_client("s3", aws_endpoint).create_bucket(Bucket=bucket)
+    store = ObjectStore.connect(aws_endpoint, "us-east-1", owner="123456789012")
+    said: list[Any] = []
+    events = store._s3.meta.events
+    events.register("before-send.s3", lambda request, **_: said.append(request.headers.get(OWNER)))
+    stored = store.put(bucket, KEY, b"x" * 10)
+    store.put_new(bucket, "new", b"x")
+    store.head(bucket, KEY)
+    store.get(bucket, KEY, stored.etag)
+    store.get_range(bucket, KEY, stored.etag, 1, 2)
+    store.tail(bucket, KEY, 2)
+    upload = store.start_parts(bucket, "parts")
+    etag = store.put_part(bucket, "parts", upload, 1, b"x")
+    store.finish_parts(bucket, "parts", upload, [etag])
+    store.drop_parts(bucket, "parts", store.start_parts(bucket, "parts"))
+    list(store.keys(bucket, ""))
+    store.delete(bucket, KEY)
+    assert {one.decode() if isinstance(one, bytes) else one for one in said} == {"123456789012"}
+    assert len(said) == 13
 
 
 def test_store_lets_one_of_many_rivals_win(lake: tuple[Store, str]) -> None:

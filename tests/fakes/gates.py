@@ -43,8 +43,8 @@ class GatedStore:
         self._layers = {buckets.silver: "silver", buckets.quarantine: "quarantine"}
         self.written: list[tuple[str, str, bytes]] = []
 
-    def head(self, bucket: str, key: str) -> Any:
-        return self._store.head(bucket, key)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
     def get(self, bucket: str, key: str, etag: str | None = None) -> bytes:
         self._before("get")
@@ -64,13 +64,17 @@ class GatedLedger:
         self._ledger, self._before = ledger, before
         self.opened: list[Any] = []
 
-    def open_object(self, *arguments: Any) -> Any:
-        self._before("open")
-        self.opened.append(self._ledger.open_object(*arguments))
-        return self.opened[-1]
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
 
-    def commit(self, *arguments: Any) -> Any:
+    def open_objects(self, *arguments: Any) -> Any:
+        self._before("open")
+        found = self._ledger.open_objects(*arguments)
+        self.opened += found
+        return found
+
+    def commit_all(self, *arguments: Any) -> Any:
         self._before("commit")
-        verdict = self._ledger.commit(*arguments)
+        verdicts = self._ledger.commit_all(*arguments)
         self._before("end")
-        return verdict
+        return verdicts

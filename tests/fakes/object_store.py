@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -18,6 +18,7 @@ class FakeObjectStore:
     def __init__(self) -> None:
         self._objects: dict[tuple[str, str], tuple[bytes, Stored]] = {}
         self._lock = threading.Lock()
+        self.parts: dict[str, dict[int, bytes]] = {}  # of uploads that are neither complete nor dropped
 
     def put_new(self, bucket: str, key: str, body: Body, metadata: Mapping[str, str] = {}) -> Stored | None:
         with self._lock:
@@ -45,6 +46,30 @@ class FakeObjectStore:
         if found is None or etag not in (None, found[1].etag):
             raise ObjectGone(f"s3://{bucket}/{key} is gone or was replaced (wanted ETag {etag})")
         return found[0]
+
+    def get_range(self, bucket: str, key: str, etag: str, start: int, length: int) -> bytes:
+        return self.get(bucket, key, etag)[start : start + length]
+
+    def start_parts(self, bucket: str, key: str) -> str:
+        with self._lock:
+            upload = f"upload-{len(self.parts)}"
+            self.parts[upload] = {}
+            return upload
+
+    def put_part(self, bucket: str, key: str, upload: str, number: int, body: bytes) -> str:
+        with self._lock:
+            self.parts[upload][number] = body
+            return hashlib.md5(body).hexdigest()
+
+    def finish_parts(self, bucket: str, key: str, upload: str, etags: Sequence[str]) -> None:
+        with self._lock:
+            parts = self.parts.pop(upload)
+            body = b"".join(parts[number] for number in range(1, len(etags) + 1))
+            self._put(bucket, key, body, {})
+
+    def drop_parts(self, bucket: str, key: str, upload: str) -> None:
+        with self._lock:
+            self.parts.pop(upload, None)
 
     def tail(self, bucket: str, key: str, size: int) -> bytes:
         return self.get(bucket, key)[-size:]

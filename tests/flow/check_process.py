@@ -10,10 +10,11 @@ from typing import Any
 
 from adapters.ledger import Ledger
 from adapters.objects import ObjectStore
-from lakehouse.announcements import ObjectCreated
 from lakehouse.catalog import load_entities
 from lakehouse.paths import Buckets
+from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import ObjectCheck
+from tests.builders.messages import an_announcement
 from tests.fakes.gates import GatedLedger, GatedStore
 
 
@@ -27,7 +28,7 @@ def main(prefix: str, endpoint: str, ledger_url: str, key: str, stop_before: str
     store = GatedStore(ObjectStore.connect(endpoint, "us-east-1"), buckets, before)
     ledger: Any = GatedLedger(Ledger.connect(ledger_url), before)
     check = ObjectCheck(store, ledger, buckets, load_entities(), lambda: datetime.now(UTC))
-    check.check_object(ObjectCreated(buckets.bronze, key))
+    check_message(check, an_announcement(key, buckets.bronze))
 
 
 if __name__ == "__main__":

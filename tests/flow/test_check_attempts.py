@@ -10,6 +10,7 @@ import pytest
 from adapters.ledger import Ledger, Opened, reports
 from lakehouse.catalog import Entity, load_entities
 from lakehouse.identity import hash_sum
+from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import ObjectCheck, Result
 from tests.builders.bronze import NOON
 from tests.builders.messages import BUCKETS, an_announcement, land
@@ -39,7 +40,7 @@ class Attempt(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.result = self.check.check_message(self._body)
+            self.result = check_message(self.check, self._body)
         finally:
             self._connection.close()
 
@@ -89,7 +90,7 @@ def test_attempt_that_comes_after_the_commit_has_nothing_to_do(ledger: Ledger, l
     first = Attempt(store, ledger_url, key, "end")
     late = GatedStore(store, BUCKETS, lambda _: None)
     check = ObjectCheck(late, ledger, BUCKETS, {"orders": ORDERS}, lambda: NOON)
-    assert check.check_message(an_announcement(key)).what == "settled"
+    assert check_message(check, an_announcement(key)).what == "settled"
     assert late.written == []
     assert first.finish().what == "committed"
     assert reports.balance(ledger)["orders"].closed

@@ -10,12 +10,13 @@ import pytest
 
 from adapters.ledger import Ledger, reports
 from adapters.objects import ObjectStore
-from lakehouse.announcements import ObjectCreated
 from lakehouse.catalog import load_entities
 from lakehouse.paths import Buckets
+from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import ObjectCheck
 from local.aws_setup import prepare_aws
 from tests.builders.bronze import NOON
+from tests.builders.messages import an_announcement
 from tests.builders.rows import an_order, bronze_table, metadata_of, parquet_bytes, read_parquet
 from tests.fakes.gates import STEPS
 
@@ -51,7 +52,7 @@ def test_check_killed_before_a_step_is_finished_by_the_next_attempt(
     assert layers == {"put silver": ["quarantine"], "commit": BOTH, "end": BOTH}.get(step, [])
     assert (reports.bronze_keys(ledger).get(key) == "committed") is (step == "end")
     check = ObjectCheck(store, ledger, buckets, load_entities(), lambda: NOON)
-    result = check.check_object(ObjectCreated(buckets.bronze, key))
+    result = check_message(check, an_announcement(key, buckets.bronze))
     assert result.what == ("settled" if step == "end" else "committed")
     assert (result.revision, reports.balance(ledger)["orders"].closed) == (0, True)
     after = outputs(store, buckets)

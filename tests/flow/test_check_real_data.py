@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from adapters.ledger import Ledger, reports
 from bronze_writer.load import load_file
 from lakehouse.catalog import load_entities
+from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import ObjectCheck
 from tests.builders.bronze import NOON
 from tests.builders.messages import BUCKETS, an_announcement
@@ -38,7 +39,7 @@ SUMS = {
 def check_everything(store: FakeObjectStore, ledger: Ledger) -> None:
     hop = ObjectCheck(store, ledger, BUCKETS, ENTITIES, lambda: NOON)
     for stored in store.keys(BUCKETS.bronze, ""):
-        assert hop.check_message(an_announcement(stored.key)).what in ("committed", "settled", "ignored")
+        assert check_message(hop, an_announcement(stored.key)).what in ("committed", "settled", "ignored")
 
 
 def silver(store: FakeObjectStore, ledger: Ledger, entity: str, columns: list[str]) -> pa.Table:

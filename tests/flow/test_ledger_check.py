@@ -13,6 +13,7 @@ from lakehouse.bronze import BronzeMetadata
 from lakehouse.catalog import load_entities
 from lakehouse.closed_log import ClosedLog
 from lakehouse.paths import LoadManifestKey, closed_log_key, load_log
+from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import ObjectCheck
 from local.lake_account import LakeAccounts
 from local.ledger_check import Difference, compare_objects
@@ -48,7 +49,7 @@ class Site:
     def check(self, *keys: str) -> None:
         hop = ObjectCheck(self.store, self.ledger, BUCKETS, ENTITIES, lambda: NOON)
         for key in keys:
-            hop.check_message(an_announcement(key))
+            check_message(hop, an_announcement(key))
 
     def outputs(self, key: str) -> tuple[str, str]:
         [revision] = objects_of(self.ledger)[key].committed

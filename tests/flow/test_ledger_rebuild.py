@@ -15,6 +15,7 @@ from lakehouse.catalog import Entity, load_entities
 from lakehouse.errors import LedgerError
 from lakehouse.paths import LoadManifestKey, load_log
 from lakehouse.row_check import CheckPlan
+from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import ObjectCheck
 from lambdas.check_rows.outputs import Outputs, make_outputs
 from lambdas.sweep_bronze.sweep import Sweeper
@@ -53,7 +54,7 @@ def rebuild(store: TickingStore, ledger: Ledger) -> RebuildReport:
 
 def check(store: TickingStore, ledger: Ledger, *keys: str) -> list[str]:
     hop = ObjectCheck(store, ledger, BUCKETS, ENTITIES, lambda: store.now)
-    return [hop.check_message(an_announcement(key)).what for key in keys]
+    return [check_message(hop, an_announcement(key)).what for key in keys]
 
 
 def drive(store: TickingStore, ledger: Ledger) -> None:
@@ -63,7 +64,7 @@ def drive(store: TickingStore, ledger: Ledger) -> None:
     sweeper.sweep(NOON - NOON, everything=True)
     hop = ObjectCheck(store, ledger, BUCKETS, ENTITIES, lambda: store.now)
     for body in queue.sent:
-        hop.check_message(body)
+        check_message(hop, body)
 
 
 def orders(*bad: int, first: int = 0, rows: int = 4, **changes: Any) -> Any:

@@ -14,6 +14,7 @@ from lakehouse.announcements import NotForUs, ObjectCreated, announcement, parse
 from lakehouse.catalog import load_entities
 from lakehouse.errors import LakeError, SettingsError
 from lakehouse.paths import BronzeKey, LoadManifestKey, load_log
+from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import ObjectCheck
 from lambdas.sweep_bronze import handler as sweep_bronze
 from lambdas.sweep_bronze.queue import CheckQueue
@@ -74,7 +75,7 @@ def sweep(store: DatedStore, ledger: Ledger) -> Sweep:
 
 def check(store: FakeObjectStore, ledger: Ledger, bodies: Sequence[str]) -> list[str]:
     hop = ObjectCheck(store, ledger, BUCKETS, ENTITIES, lambda: NOON)
-    return [hop.check_message(body).what for body in bodies]
+    return [check_message(hop, body).what for body in bodies]
 
 
 def test_sweep_announces_what_no_event_announced(store: DatedStore, ledger: Ledger, sweep: Sweep) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from lakehouse.errors import SettingsError
 from lakehouse.paths import BronzeKey, LoadManifestKey, schema_definition_key
+from lambdas.check_rows.limits import LIMITS
 from lambdas.check_rows.object_check import FAILED_ATTEMPTS
 from lambdas.check_rows.settings import Settings as CheckSettings
 from lambdas.sweep_bronze.settings import Settings as SweepSettings
@@ -220,6 +221,20 @@ def test_functions_run_beside_the_ledger_on_arm_with_the_managed_layer(
         assert "FunctionsGroup" in text_of(group)
     check = function(template, environment, "check-rows")
     assert check["MemorySize"] == settings_of(environment).processing.memory_mib
+
+
+def test_check_asks_s3_for_buckets_of_its_own_account(raw_templates: Compose, environment: str) -> None:
+    """Fault 48: whoever makes a bucket of that name elsewhere is not read from, and not written to."""
+    check = function(processing(raw_templates, environment), environment, "check-rows")
+    owner = check["Environment"]["Variables"]["NEXUS_BUCKET_OWNER"]
+    assert owner == settings_of(environment).account
+
+
+def test_memory_holds_the_check_and_its_child(environment: str) -> None:
+    """A bomb reaches the limit of the child that reads it before it reaches the function's own."""
+    most_of_the_check_mib, of_python_and_arrow_mib = 400, 130
+    child_mib = LIMITS.child_bytes // 2**20 + of_python_and_arrow_mib
+    assert most_of_the_check_mib + child_mib <= settings_of(environment).processing.memory_mib
 
 
 def test_sweep_runs_several_times_an_hour(raw_templates: Compose, environment: str) -> None:

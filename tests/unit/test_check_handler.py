@@ -22,6 +22,7 @@ from lakehouse.errors import LakeError, LedgerError, SettingsError
 from lakehouse.footer import OutputFooter
 from lakehouse.identity import hash_sum
 from lambdas.check_rows import handler as check_rows
+from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import FAILED_ATTEMPTS, ObjectCheck
 from lambdas.check_rows.settings import Settings
 from local.check_runner import LocalContext
@@ -201,11 +202,11 @@ def test_handler_makes_the_same_bytes_again(store: FakeObjectStore, ledger_url: 
     """A second ledger that knows nothing: the same object under the same pins gives the same files."""
     table = orders(an_order(), an_order(order_id="x"), an_order(order_approved_at=None))
     key = land(store, table)
-    ObjectCheck(store, ledger, BUCKETS, ENTITIES, lambda: NOON).check_message(an_announcement(key))
+    check_message(ObjectCheck(store, ledger, BUCKETS, ENTITIES, lambda: NOON), an_announcement(key))
     first = outputs(store, ledger, key)
     ledger.read(lambda db: db.run("truncate object, revision, partition_state, void_range"))
     later = ObjectCheck(store, ledger, BUCKETS, ENTITIES, lambda: NOON.replace(year=2031))
-    assert later.check_message(an_announcement(key)).what == "committed"
+    assert check_message(later, an_announcement(key)).what == "committed"
     assert outputs(store, ledger, key) == first
 
 
@@ -302,14 +303,15 @@ def test_handler_refuses_metadata_of_another_key(
     other = str(metadata_of(table, log="emb-9").key)
     store.put(BUCKETS.bronze, other, parquet_bytes(table), metadata_of(table).to_s3())
     with pytest.raises(LakeError, match="copied or renamed"):
-        check.check_message(an_announcement(other))
+        check_message(check, an_announcement(other))
     assert reports.bronze_keys(ledger) == {}
 
 
 def test_handler_waits_for_the_contract_of_an_entity_it_does_not_know(check: ObjectCheck) -> None:
     with pytest.raises(LakeError, match="there is no contract for unheard_of"):
-        check.check_message(
-            an_announcement("unheard_of/year=2018/month=03/day=04/emb-1+0+00000000000000000000.parquet")
+        check_message(
+            check,
+            an_announcement("unheard_of/year=2018/month=03/day=04/emb-1+0+00000000000000000000.parquet"),
         )
 
 
@@ -349,7 +351,7 @@ def unreadable_bytes() -> dict[str, tuple[bytes, str]]:
         ),
     }
     page = whole.index(b"delivered")
-    wrong["a flipped page"] = (whole[: page - 40] + b"\xff" * 40 + whole[page:], "cannot be decoded")
+    wrong["a flipped page"] = (whole[: page - 40] + b"\xff" * 40 + whole[page:], "are broken")
     return wrong
 
 
@@ -417,9 +419,9 @@ def test_handler_marks_an_object_gone_that_vanished_after_it_was_opened(ledger: 
     store = StoreThatForgets()
     key = land(store, orders(an_order()))
     check = ObjectCheck(store, ledger, BUCKETS, ENTITIES, lambda: NOON)
-    assert check.check_message(an_announcement(key)).what == "gone"
+    assert check_message(check, an_announcement(key)).what == "gone"
     assert reports.bronze_keys(ledger) == {key: "gone"}
-    assert check.check_message(an_announcement(key)).what == "gone"
+    assert check_message(check, an_announcement(key)).what == "gone"
 
 
 def test_handler_refuses_an_object_that_was_replaced(
@@ -433,7 +435,7 @@ def test_handler_refuses_an_object_that_was_replaced(
     check._ledger.open_object(seen_of(head), pins, NOON)
     store.put(BUCKETS.bronze, key, parquet_bytes(second), metadata_of(second).to_s3())
     with pytest.raises(LedgerError, match="Bronze objects never change"):
-        check.check_message(an_announcement(key))
+        check_message(check, an_announcement(key))
 
 
 def seen_of(head: Stored) -> Any:
@@ -460,7 +462,7 @@ def test_handler_with_new_rules_writes_the_next_revision(store: FakeObjectStore,
     assert head is not None
     ledger.open_object(seen_of(head), Pins(old.version, old.rules_hash), NOON)
     check = ObjectCheck(store, ledger, BUCKETS, ENTITIES, lambda: NOON)
-    result = check.check_message(an_announcement(key))
+    result = check_message(check, an_announcement(key))
     assert (result.what, result.revision) == ("committed", 1)
     assert "+r1.parquet" in footer_of(outputs(store, ledger, key)[0]).silver_key
 
@@ -474,10 +476,10 @@ class LedgerThatCannotCommit:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def open_object(self, *arguments: Any) -> Any:
-        return self._ledger.open_object(*arguments)
+    def open_objects(self, *arguments: Any) -> Any:
+        return self._ledger.open_objects(*arguments)
 
-    def commit(self, *arguments: Any) -> Any:
+    def commit_all(self, *arguments: Any) -> Any:
         raise LedgerError("died here")
 
 
@@ -490,7 +492,7 @@ def test_handler_gives_up_an_object_after_failed_attempts(
     failing = ObjectCheck(store, dying, BUCKETS, ENTITIES, lambda: NOON)
     for receive in range(1, FAILED_ATTEMPTS + 1):
         with pytest.raises(LedgerError):
-            failing.check_message(an_announcement(key), receive)
+            check_message(failing, an_announcement(key), receive)
     assert call(an_announcement(key), receives=FAILED_ATTEMPTS + 1) == []
     silver, quarantine = outputs(store, ledger, key)
     assert quarantine is not None
@@ -512,8 +514,8 @@ def test_handler_does_not_give_up_for_doubled_messages_or_for_bystanders(
     for _ in range(20):
         opened = ledger.open_object(seen_of(head), Pins(ORDERS.version, ORDERS.rules_hash), NOON)
     assert isinstance(opened, Opened)
-    assert check.check_message(an_announcement(doubled), receives=1).revision == 0
-    assert check.check_message(an_announcement(bystander), receives=5).revision == 0
+    assert check_message(check, an_announcement(doubled), receives=1).revision == 0
+    assert check_message(check, an_announcement(bystander), receives=5).revision == 0
 
 
 # --- imports and settings of the function
