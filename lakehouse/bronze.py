@@ -34,10 +34,12 @@ TAIL_FIELDS = (
 )
 RESERVED_NAMES = frozenset(f.name for f in (*ENVELOPE_FIELDS, *POSITION_FIELDS, *TAIL_FIELDS)) | {
     "warnings",
+    "edit",
     "reasons",
     "judged_by",
     "bronze_key",
     "bronze_row",
+    "first_seen",
     "year",
     "month",
     "day",
@@ -56,6 +58,7 @@ CHECK_FIELDS = (
     pa.field("judged_by", pa.string()),
     pa.field("bronze_key", pa.string()),
     pa.field("bronze_row", pa.int64()),
+    pa.field("first_seen", pa.timestamp("us")),
 )
 
 
@@ -66,7 +69,7 @@ def bronze_schema(entity: Entity, all_text: bool) -> pa.Schema:
 
 
 def silver_schema(entity: Entity) -> pa.Schema:
-    """Silver of an entity: typed columns, envelope, position, row hash, warnings (rule ids)."""
+    """Silver of an entity: typed columns, envelope, position, row hash, warnings (rule ids), who edited it."""
     columns = [pa.field(f.name, silver_type(f)) for f in entity.fields]
     moments = {"occurred_at": pa.timestamp("us"), "broker_time": pa.timestamp("us")}
     envelope = [pa.field(f.name, moments.get(f.name, f.type)) for f in (*ENVELOPE_FIELDS, *POSITION_FIELDS)]
@@ -74,12 +77,16 @@ def silver_schema(entity: Entity) -> pa.Schema:
         pa.field("registry_id", pa.string()),
         pa.field("row_hash", pa.int64()),
         pa.field("warnings", pa.list_(pa.string())),
+        pa.field("edit", pa.string()),
     ]
     return pa.schema([*columns, *envelope, *tail])
 
 
 def quarantine_schema(bronze: pa.Schema) -> pa.Schema:
-    """Quarantine: the Bronze row as it was, with all its reasons, the contract version and where it stood."""
+    """Quarantine: the Bronze row as it was, with all its reasons, the contract version, where it stood and since when.
+
+    `first_seen` is the broker's time of the row, UTC; null where no calendar holds it.
+    """
     return pa.schema([*bronze, *CHECK_FIELDS])
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.balance import Amount
 from lakehouse.bronze import CHECK_FIELDS, REASON, quarantine_schema, silver_schema
 from lakehouse.catalog import Rule
-from lakehouse.envelope import UNDECODABLE, UPSERT
+from lakehouse.envelope import FIRST_MS, LAST_MS, UNDECODABLE, UPSERT
 from lakehouse.row_check import CheckPlan, Judgement
 from lakehouse.text_view import Mask
 
@@ -84,6 +85,7 @@ def _silver(
         pa.timestamp("us")
     )  # wraps only in rejected rows
     columns["warnings"] = _warning_lists(warned, len(table))
+    columns["edit"] = pa.nulls(len(table), pa.string())  # a replay says which of its rows were edited
     made = pa.table([_as(columns[field.name], field.type) for field in schema], schema=schema)
     return made.filter(pa.array(~judgement.rejected)) if judgement.rejected.any() else made
 
@@ -109,8 +111,16 @@ def _quarantine(table: pa.Table, judgement: Judgement, origin: Origin) -> pa.Tab
         "judged_by": judgement.former_version.take(pa.array(places)).fill_null(origin.judged_by),
         "bronze_key": pa.array([origin.bronze_key] * len(places), pa.string()),
         "bronze_row": pa.array(places + origin.first_row, pa.int64()),
+        "first_seen": first_seen(judgement.cells["broker_time"].values.take(pa.array(places))),
     }
     return pa.table([*held.columns, *(checks[f.name] for f in CHECK_FIELDS)], schema=schema)
+
+
+def first_seen(milliseconds: pa.Int64Array) -> pa.TimestampArray:
+    """Broker times as moments, UTC; null where no calendar holds it."""
+    readable = pc.and_(pc.greater_equal(milliseconds, FIRST_MS), pc.less_equal(milliseconds, LAST_MS))
+    kept = pc.if_else(readable, milliseconds, pa.scalar(None, pa.int64()))
+    return pc.multiply(kept, 1000).cast(pa.timestamp("us"))
 
 
 def _reason_lists(table: pa.Table, judgement: Judgement, rejected: _Rows) -> pa.ListArray:

@@ -1,4 +1,4 @@
-"""Replays in the ledger: which objects have rows in Quarantine, the revision that moves some, and what it leaves behind.
+"""Replays in the ledger: objects with rows in Quarantine, the revision that moves some, what it leaves behind.
 
 An object stays committed while it is replayed, by its newest committed revision; the one that a replay has opened lies
 above it in `revision` alone. So nothing that reads the ledger sees a replay before its commit.
@@ -30,7 +30,7 @@ _HELD = f"""
 
 @dataclass(frozen=True)
 class Held:
-    """A committed object with rows in Quarantine, as of its newest committed revision. `reasons` counts rows by rule."""
+    """A committed object with rows in Quarantine, by its newest committed revision; `reasons` counts rows by rule."""
 
     object_id: int
     metadata: BronzeMetadata
@@ -132,5 +132,7 @@ def superseded_quarantine(ledger: Ledger, before: datetime) -> list[str]:
 
 def forget_quarantine(ledger: Ledger, keys: Sequence[str]) -> None:
     """Notes that superseded Quarantine objects are removed; their counts and reasons stay."""
-    sql = "update revision set quarantine_key = null where state = 'committed' and quarantine_key = any(:keys)"
+    sql = (
+        "update revision set quarantine_key = null where state = 'committed' and quarantine_key = any(:keys)"
+    )
     ledger.read(lambda db: db.run(sql, keys=list(keys)))

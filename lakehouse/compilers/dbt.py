@@ -22,6 +22,7 @@ _ENVELOPE_TEXTS = {
     "registry_id": "Schema version in the registry.",
     "row_hash": "Hash of event id, position and content.",
     "warnings": "Rules of severity warn that the row breaks.",
+    "edit": "JSON: who edited the row in Quarantine, when, by which file, which columns; empty for a row as it came.",
 }
 
 _VERSION = ("op", "occurred_at", "broker_time", "pos_log", "pos_partition", "pos_offset")

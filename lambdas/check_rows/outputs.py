@@ -15,7 +15,7 @@ from lakehouse.footer import OutputFooter
 from lakehouse.identity import event_id_of_position
 from lakehouse.paths import is_load
 from lakehouse.row_check import CheckPlan
-from lakehouse.split import Origin, split_rows
+from lakehouse.split import Origin, first_seen, split_rows
 from lambdas.check_rows.bronze_file import UnreadableObject, read_row_groups
 
 _NONE = Amount()
@@ -89,6 +89,7 @@ def _unreadable(entity: Entity, opened: Opened, size: int, problem: str) -> Outp
         "reasons": [reason],
         "judged_by": opened.contract_version,
         "bronze_key": str(metadata.key),
+        "first_seen": first_seen(pa.array([metadata.first_broker_time]))[0].as_py(),
     }
     quarantine = _File(quarantine_schema(bronze))
     quarantine.write(pa.Table.from_pylist([row], quarantine.schema))
