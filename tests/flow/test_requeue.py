@@ -148,7 +148,7 @@ def test_replay_of_one_rule_leaves_rows_of_others_as_they_were(make: Callable[..
 
 def test_replay_of_edited_rows_keeps_position_and_hash_and_says_who_edited(make: Callable[..., Rig]) -> None:
     rig = make(lost(), an_order(), lost(), lost())
-    key = rig.edit("event_id,order_status,order_id\nevent-0,delivered,%s\nevent-3,gone,%s\n" % (_ID, _ID))
+    key = rig.edit(f"event_id,order_status,order_id\nevent-0,delivered,{_ID}\nevent-3,gone,{_ID}\n")
     seen = rig.ask("preview", edits=key)
     assert (seen.judged, seen.passing, seen.refusals) == (2, 1, {"order_status_known": 1})
     assert seen.refused[0].reasons[0]["value"] == "gone"

@@ -16,6 +16,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('edit', 'varchar'),
         ],
         'customers': [
             ('customer_id', 'varchar'),
@@ -35,6 +36,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('edit', 'varchar'),
         ],
         'geolocation': [
             ('geolocation_zip_code_prefix', 'varchar'),
@@ -54,6 +56,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('edit', 'varchar'),
         ],
         'order_items': [
             ('order_id', 'varchar'),
@@ -75,6 +78,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('edit', 'varchar'),
         ],
         'orders': [
             ('order_id', 'varchar'),
@@ -97,6 +101,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('edit', 'varchar'),
         ],
         'payments': [
             ('order_id', 'varchar'),
@@ -116,6 +121,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('edit', 'varchar'),
         ],
         'products': [
             ('product_id', 'varchar'),
@@ -139,6 +145,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('edit', 'varchar'),
         ],
         'reviews': [
             ('review_id', 'varchar'),
@@ -160,6 +167,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('edit', 'varchar'),
         ],
         'sellers': [
             ('seller_id', 'varchar'),
@@ -178,6 +186,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('edit', 'varchar'),
         ],
     } -%}
     {{- return(known[entity]) -}}
