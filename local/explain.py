@@ -58,7 +58,7 @@ def explain_rule(entity: Entity, rule: str) -> list[str]:
     """Lines about a rule."""
     found = rule_named(entity, rule)
     if found is None:
-        return [remedy for remedy in remedies(entity, rule, event="EVENT_ID", bronze_key="KEY")]
+        return remedies(entity, rule, bronze_key="KEY")
     return [
         found.text,
         f"It asks for {definition(found)}; severity {found.severity}.",

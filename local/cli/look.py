@@ -74,6 +74,11 @@ def _print_sightings(event_id: str, sightings: list[Sighting]) -> None:
         for reason in sighting.reasons:
             value = escape(repr(reason.value))
             console.print(f"  because     {reason.message} ({reason.column}: {value}, rule {reason.rule})")
+        if sighting.edit:
+            edit, columns = sighting.edit, ", ".join(sighting.edit["columns"])
+            console.print(
+                f"  edited      {escape(columns)}, by {escape(edit['by'])} at {edit['at']}: {edit['file']}"
+            )
         for warning in sighting.warnings:
             console.print(f"  warned      {_warning_text(sighting.entity, warning)}")
         if sighting.place == "silver":

@@ -1,6 +1,7 @@
 """Replays over a real ledger: what moves, what stays, how often it is asked, by whom at once, and after which fix."""
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,16 +9,18 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from adapters.ledger import Ledger, replays, reports
+from adapters.ledger import Ledger, Pins, SeenObject, replays, reports
+from lakehouse.bronze import BronzeMetadata
 from lakehouse.catalog import Entity, load_entities
 from lakehouse.errors import InputError
 from lakehouse.identity import hash_sum
-from lambdas.check_rows.object_check import ObjectCheck
+from lambdas.check_rows.object_check import FAILED_ATTEMPTS, ObjectCheck
 from lambdas.requeue_quarantine.request import Request
 from lambdas.requeue_quarantine.requeue import Report, Requeue
 from tests.builders.bronze import NOON
 from tests.builders.messages import BUCKETS, an_announcement, land
-from tests.builders.rows import a_raw_row, an_order, bronze_table, read_parquet
+from tests.builders.rows import a_raw_row, an_order, bronze_table, parquet_bytes, read_parquet
+from tests.fakes.gates import Gate, GatedLedger, GatedStore
 from tests.fakes.object_store import FakeObjectStore
 
 ORDERS = load_entities()["orders"]
@@ -35,11 +38,14 @@ class Rig:
     def __init__(self, store: FakeObjectStore, ledger: Ledger, table: pa.Table, **how: Any) -> None:
         self.store, self.ledger, self.table = store, ledger, table
         self.key = land(store, table, **how)
-        check = ObjectCheck(store, ledger, BUCKETS, {"orders": ORDERS}, lambda: NOON)  # type: ignore[arg-type]
-        assert check.check_message(an_announcement(self.key)).what == "committed"
+        self.check()
+
+    def check(self, receives: int = 1) -> None:
+        check = ObjectCheck(self.store, self.ledger, BUCKETS, {"orders": ORDERS}, lambda: NOON)
+        assert check.check_message(an_announcement(self.key), receives).what == "committed"
 
     def requeue(self, entity: Entity = ORDERS) -> Requeue:
-        return Requeue(self.store, self.ledger, BUCKETS, {"orders": entity}, lambda: NOON)  # type: ignore[arg-type]
+        return Requeue(self.store, self.ledger, BUCKETS, {"orders": entity}, lambda: NOON)
 
     def ask(self, mode: str, entity: Entity = ORDERS, **more: str) -> Report:
         return self.requeue(entity).run(Request.from_event({"entity": "orders", "mode": mode, **more}))
@@ -184,22 +190,78 @@ def test_edit_by_position_mends_an_envelope_and_a_row_that_could_not_be_decoded(
     rig.require_balance()
 
 
-def test_replay_reads_an_object_again_that_could_not_be_read(ledger: Ledger) -> None:
-    """Its one row of Quarantine becomes the rows that it stood for."""
-    table = bronze_table(ORDERS, [an_order(), lost(), an_order()])
-    rig = Rig(FakeObjectStore(), ledger, table, data=b"no parquet")
+def test_replay_reads_an_object_again_that_was_given_up(ledger: Ledger) -> None:
+    """Its one row of Quarantine becomes the rows that it stood for; those that pass are in Silver."""
+    store, table = FakeObjectStore(), bronze_table(ORDERS, [an_order(), lost(), an_order()])
+    key = land(store, table)
+    metadata = BronzeMetadata.from_s3(store.head(BUCKETS.bronze, key).metadata)  # type: ignore[union-attr]
+    seen = SeenObject(metadata, store.head(BUCKETS.bronze, key).etag, 1)  # type: ignore[union-attr]
+    for _ in range(FAILED_ATTEMPTS):
+        ledger.open_object(seen, Pins(ORDERS.version, ORDERS.rules_hash), NOON)
+    rig = Rig.__new__(Rig)
+    rig.store, rig.ledger, rig.table, rig.key = store, ledger, table, key
+    rig.check(receives=FAILED_ATTEMPTS + 1)
     assert [row["reasons"][0]["rule"] for row in rig.held()] == ["UNREADABLE"]
-    nothing = rig.ask("replay")
-    assert (nothing.judged, nothing.passing, nothing.moved) == (3, 0, {})
-    rig.store.readable[BUCKETS.bronze, rig.key] = table  # type: ignore[attr-defined]
+    assert rig.ask("preview").passing == 2
+    assert rig.ask("replay", event=rig.held()[0]["event_id"]).judged == 0
+    report = rig.ask("replay")
+    assert (report.judged, report.passing, report.refusals) == (3, 2, {"order_status_known": 1})
+    assert [row["pos_offset"] for row in rig.held()] == [1]
+    rig.require_balance()
+    assert rig.ask("replay").moved == {}
+
+
+def test_replay_of_an_object_that_still_cannot_be_read_changes_nothing(ledger: Ledger) -> None:
+    rig = Rig(FakeObjectStore(), ledger, bronze_table(ORDERS, [an_order(), lost()]), data=b"no parquet")
+    report = rig.ask("replay")
+    assert (report.judged, report.passing, report.moved) == (2, 0, {})
+    assert reports.balance(ledger)["orders"].closed
+
+
+def test_edits_may_be_parquet_and_leave_other_rows_alone(make: Callable[..., Rig]) -> None:
+    rig = make(lost(), lost(), an_order())
+    table = pa.table({"position": ["emb-1/orders.v1/0/1"], "order_status": ["created"]})
+    key = "orders/_edits/a.parquet"
+    rig.store.put(BUCKETS.quarantine, key, parquet_bytes(table))
+    report = rig.ask("replay", edits=key)
+    assert (report.judged, report.passing) == (1, 1)
+    assert json.loads(rig.silver()[1]["edit"])["by"] == "unknown"
+    rig.require_balance()
+
+
+def test_replay_gives_back_what_it_has_no_time_for(make: Callable[..., Rig]) -> None:
+    rig = make(lost())
+    report = rig.requeue(mended()).run(Request("orders", "replay"), lambda: 1.0)
+    assert (report.judged, report.again) == (0, [rig.key])
+    assert rig.ask("replay", mended()).passing == 1
+
+
+@pytest.mark.parametrize("first", ["put quarantine", "put silver", "commit"])
+def test_two_replays_at_once_are_one(make: Callable[..., Rig], first: str, ledger_url: str) -> None:
+    """The one stands before a step of its own while the other runs from beginning to end."""
+    rig = make(lost(), lost(order_id="x"), an_order())
+    gate = Gate(first)
+    connection = Ledger.connect(ledger_url)
+    slow: Any = GatedLedger(connection, gate)
+    slow.read = connection.read
+    one = Requeue(GatedStore(rig.store, BUCKETS, gate), slow, BUCKETS, {"orders": mended()}, lambda: NOON)
+    found: list[Report] = []
+    thread = threading.Thread(target=lambda: found.append(one.run(Request("orders", "replay"))))
+    thread.start()
+    gate.wait()
+    assert rig.ask("replay", mended()).moved == {rig.key: 1}
+    gate.open()
+    thread.join(60)
+    connection.close()
+    assert (found[0].moved, found[0].passing) == ({rig.key: 1}, 1)
+    assert reports.revision_states(rig.ledger) == {"committed": 2}
+    rig.require_balance()
 
 
 def test_replays_that_differ_leave_the_last_one_opened(make: Callable[..., Rig]) -> None:
     """One is opened and stops; another comes, with other rules, and commits; the first is too late."""
     rig = make(lost(), lost(order_id="x"))
     [held] = replays.held_objects(rig.ledger, "orders")
-    from adapters.ledger import Pins
-
     first = replays.open_replay(rig.ledger, held, Pins("1.0.0", "replay-a"), NOON)
     assert first is not None
     assert rig.ask("replay", mended()).moved == {rig.key: 2}
