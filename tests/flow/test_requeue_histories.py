@@ -75,7 +75,7 @@ class History:
             self.replay(what)
 
     def sweep(self) -> None:
-        """The one that a quarter of an hour's silence before it allows to give up and to remove."""
+        """The one that a long silence before it allows to give up and to remove."""
         self.late += LONGEST_ATTEMPT + timedelta(minutes=1)
         sweeper = Sweeper(self.store, self.ledger, BUCKETS, ENTITIES, FakeQueue(), lambda: self.now)
         assert sweeper.sweep(timedelta(0)).announced == ()
