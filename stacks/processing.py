@@ -20,7 +20,6 @@ from stacks.functions import FunctionSpec, Place, add_function
 from stacks.ledger_capacity import require_connections
 from stacks.metrics import Metrics
 from stacks.network import NetworkStack
-from stacks.requeue import PACKAGE as REQUEUE
 from stacks.requeue import add_requeue
 from stacks.settings import Settings
 from stacks.storage import StorageStack
@@ -68,7 +67,7 @@ class ProcessingStack(NexusStack):
             database=database,
             place=self._place,
             memory_mib=settings.processing.memory_mib,
-            environment=self._environment(REQUEUE),
+            environment=self._environment("requeue_quarantine"),
         )
         self.add_output(
             "CheckQueueUrl", self.queue.queue_url, "Announcements of Bronze objects that wait to be checked"

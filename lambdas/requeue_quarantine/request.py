@@ -45,7 +45,7 @@ class Request:
             )
         return cls(**event)
 
-    def digest(self, rules_hash: str, edits_etag: str) -> str:
+    def digest(self, rules_hash: str, edits: str) -> str:
         """What a replay's outputs depend on besides the rows held: pinned in the ledger under this name."""
-        told = {**asdict(self), "rules": rules_hash, "etag": edits_etag}
+        told = {**asdict(self), "rules": rules_hash, "edits_are": edits}
         return f"replay-{hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]}"

@@ -90,8 +90,8 @@ class Requeue:
         if request.entity not in self._entities:
             raise InputError(f"There is no entity {request.entity!r}: use {', '.join(self._entities)}.")
         plan = self._plan(request.entity)
-        edits, etag = self._edits(request, plan.entity)
-        return self._run(request, plan, edits, etag, seconds_left)
+        edits, identity = self._edits(request, plan.entity)
+        return self._run(request, plan, edits, identity, seconds_left)
 
     def preview(self, request: Request, edits: Edits | None) -> Report:
         """What a replay would do, with edits that are not in the lake."""
@@ -102,11 +102,11 @@ class Requeue:
         request: Request,
         plan: CheckPlan,
         edits: Edits | None,
-        etag: str,
+        identity: str,
         seconds_left: Callable[[], float],
     ) -> Report:
         report, found = Report(request.mode, request.entity), np.zeros(len(edits or ()), bool)
-        pins = Pins(plan.entity.version, request.digest(plan.entity.rules_hash, etag))
+        pins = Pins(plan.entity.version, request.digest(plan.entity.rules_hash, identity))
         choice = Choice(request.rule, request.event, edits)
         for held in replays.held_objects(
             self._ledger, request.entity, request.rule, request.log, request.object
@@ -122,7 +122,7 @@ class Requeue:
                 continue
             if work is not None:
                 self._settle(report, held, work, pins if request.mode == REPLAY else None)
-        missing = edits.names(found) if edits else []
+        missing = edits.names(found) if edits and not report.again else []
         report.unknown, report.unknown_count = missing[:MOST_NAMED], len(missing)
         return report
 
@@ -168,7 +168,7 @@ class Requeue:
         return opened.revision if verdict in (Verdict.COMMITTED, Verdict.ALREADY) else None
 
     def _edits(self, request: Request, entity: Entity) -> tuple[Edits | None, str]:
-        """The edits that a request names, and their ETag; who and when are the object's own, so they never change."""
+        """The edits that a request names, and what their notes depend on: their bytes, who made them and when."""
         if not request.edits:
             return None, ""
         prefix, bucket = edits_prefix(entity.name), self._buckets.quarantine
@@ -180,6 +180,7 @@ class Requeue:
         at = stored.modified.astimezone(UTC).isoformat(timespec="seconds") if stored.modified else ""
         note = Note(stored.metadata.get("by", "unknown"), at, request.edits)
         try:
-            return read_edits(self._store.get(bucket, request.edits, stored.etag), entity, note), stored.etag
+            edits = read_edits(self._store.get(bucket, request.edits, stored.etag), entity, note)
         except InputError as error:
             raise InputError(f"{request.edits}: {error}") from error
+        return edits, f"{stored.etag} {note.by} {note.at}"
