@@ -26,7 +26,7 @@ class ObjectGone(LakeError):
 
 @dataclass(frozen=True)
 class Stored:
-    """An object as the store knows it; listings leave `metadata` empty, and only they say when it was `modified`."""
+    """An object as the store knows it. Listings leave `metadata` empty; writing does not say when it was `modified`."""
 
     key: str
     etag: str
@@ -108,7 +108,8 @@ class ObjectStore:
             if _status(error) == 404:
                 return None
             raise
-        return Stored(key, answer["ETag"].strip('"'), answer["ContentLength"], answer["Metadata"])
+        etag, size = answer["ETag"].strip('"'), answer["ContentLength"]
+        return Stored(key, etag, size, answer["Metadata"], answer["LastModified"])
 
     def get(self, bucket: str, key: str, etag: str | None = None) -> bytes:
         """The object's bytes, of this ETag when one is given; ObjectGone when it is gone or another."""

@@ -74,11 +74,20 @@ def read_broker(bootstrap: str, log: str, topics: Sequence[str]) -> list[Record]
 
 
 def read_layer(lake: Path, prefix: str, layer: str) -> list[dict[str, Any]]:
-    """Rows of every data object of a layer, each with `place` and `file`."""
+    """Rows of every data object of a layer, each with `place` and `file`.
+
+    A replay writes all that stays in Quarantine anew, and Silver even when nothing moves: Quarantine below an object's
+    newest Silver counts for nothing.
+    """
     bucket = lake / "lake" / f"{prefix}-{layer}"
+    newest = _newest_revisions(lake / "lake" / f"{prefix}-silver") if layer == "quarantine" else {}
     rows: list[dict[str, Any]] = []
     for path in sorted(bucket.glob("*/**/*.parquet")):
-        if "_" in path.relative_to(bucket).parts[0][:1]:
+        folders = path.relative_to(bucket).parts
+        if "_" in folders[0][:1] or "_edits" in folders:
+            continue
+        name, revision = _revision_of(path.relative_to(bucket))
+        if revision < newest.get(name, 0):
             continue
         with pq.ParquetFile(path, pre_buffer=False) as file:
             for row in file.read(use_threads=False).to_pylist():
@@ -88,6 +97,21 @@ def read_layer(lake: Path, prefix: str, layer: str) -> list[dict[str, Any]]:
                 row["file"] = path.relative_to(bucket).as_posix()
                 rows.append(row)
     return rows
+
+
+def _newest_revisions(silver: Path) -> dict[str, int]:
+    """By the name of the Bronze object."""
+    newest: dict[str, int] = {}
+    for path in silver.glob("*/**/*.parquet"):
+        name, revision = _revision_of(path.relative_to(silver))
+        newest[name] = max(newest.get(name, 0), revision)
+    return newest
+
+
+def _revision_of(path: Path) -> tuple[str, int]:
+    """Name without revision, and revision; 0 where there is none, as in Bronze."""
+    name, _, revision = path.as_posix().removesuffix(".parquet").rpartition("+r")
+    return (name, int(revision)) if revision.isdigit() else (path.as_posix(), 0)
 
 
 def read_gold(lake: Path, prefix: str, tables: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

@@ -2,8 +2,9 @@
 
 A revision is *whole* when its Silver and, where its footer names one, its Quarantine are there and say the same. A
 check judges all rows of its object, a replay those that the revision it follows held: so a revision counts together
-with those it follows, and only when all of them add up to the Bronze object, by rows and by hash sum. Of several
-that do, the ledger has abandoned all but one (see `settle`).
+with those it follows, and only when all of them add up to the Bronze object, by rows and by hash sum. Of those that
+another follows, Quarantine may have been removed. Of several that add up, the ledger has abandoned all but one (see
+`settle`).
 """
 
 from collections.abc import Collection, Mapping
@@ -20,13 +21,17 @@ _ROTTEN = "its newest outputs cannot be read or do not add up: it is checked onc
 
 @dataclass(frozen=True)
 class FoundRevision:
-    """A revision's outputs. `footer` None: none of its files can be read; `written_at`: when its last file was."""
+    """A revision's outputs. `footer` None: none of its files can be read; `written_at`: when its last file was.
+
+    `lacks_quarantine`: it would be whole but for its Quarantine, which is not there.
+    """
 
     revision: int
     footer: OutputFooter | None
     whole: bool
     written_at: datetime
     published: bool = False  # Gold was made of its Silver
+    lacks_quarantine: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,9 @@ def chain_of(
     number: int | None = top
     while number is not None:
         found = revisions.get(number)
-        if found is None or not found.whole or found.footer is None:
+        if found is None or found.footer is None:
+            return None
+        if not found.whole and (number == top or not found.lacks_quarantine):
             return None
         rest -= found.footer.silver
         if number == top:

@@ -37,10 +37,12 @@ EXTRAS = "extras"
 RESERVED_NAMES = frozenset(f.name for f in (*ENVELOPE_FIELDS, *POSITION_FIELDS, *TAIL_FIELDS)) | {
     EXTRAS,
     "warnings",
+    "edit",
     "reasons",
     "judged_by",
     "bronze_key",
     "bronze_row",
+    "first_seen",
     "year",
     "month",
     "day",
@@ -59,6 +61,7 @@ CHECK_FIELDS = (
     pa.field("judged_by", pa.string()),
     pa.field("bronze_key", pa.string()),
     pa.field("bronze_row", pa.int64()),
+    pa.field("first_seen", pa.timestamp("us")),
 )
 
 
@@ -69,7 +72,7 @@ def bronze_schema(entity: Entity, all_text: bool) -> pa.Schema:
 
 
 def silver_schema(entity: Entity) -> pa.Schema:
-    """Silver of an entity: typed columns, envelope, position, row hash, warnings (rule ids), extras (JSON)."""
+    """Silver of an entity: typed columns, envelope, position, row hash, warnings (rule ids), extras and edit (JSON)."""
     columns = [pa.field(f.name, silver_type(f)) for f in entity.fields]
     moments = {"occurred_at": pa.timestamp("us"), "broker_time": pa.timestamp("us")}
     envelope = [pa.field(f.name, moments.get(f.name, f.type)) for f in (*ENVELOPE_FIELDS, *POSITION_FIELDS)]
@@ -78,13 +81,16 @@ def silver_schema(entity: Entity) -> pa.Schema:
         pa.field("row_hash", pa.int64()),
         pa.field("warnings", pa.list_(pa.string())),
         pa.field(EXTRAS, pa.string()),
+        pa.field("edit", pa.string()),
     ]
     return pa.schema([*columns, *envelope, *tail])
 
 
 def quarantine_schema(entity: Entity) -> pa.Schema:
-    """Quarantine: the Bronze row with its columns as text, its extras, all its reasons, the contract version and where
-    it stood. One schema whatever the file was like, so that one table can show all of them.
+    """Quarantine: the Bronze row with its columns as text, its extras, all its reasons, the contract version, where it
+    stood and since when. One schema whatever the file was like, so that one table can show all of them.
+
+    `first_seen` is the broker's time of the row, UTC; null where no calendar holds it.
     """
     return pa.schema([*bronze_schema(entity, all_text=True), pa.field(EXTRAS, pa.string()), *CHECK_FIELDS])
 

@@ -22,6 +22,7 @@ WHOLE_OBJECT = frozenset({UNREADABLE, ENCRYPTED, CODEC, RESOURCE})
 FUTURE_MS = 24 * 60 * 60 * 1000
 # Years 1 to 9999 in microseconds since 1970: what every engine that reads Silver can show.
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+FIRST_MS, LAST_MS = _FIRST_US // 1000, _LAST_US // 1000
 
 
 def envelope_fields() -> Mapping[str, Field]:
@@ -46,7 +47,7 @@ def envelope_rules(entity: Entity) -> tuple[tuple[Rule, Test], ...]:
     """The rules in order, each with its test over the envelope's columns."""
     fields = envelope_fields()
     moments = {"min": str(_FIRST_US), "max": str(_LAST_US)}
-    broker = {"min": str(_FIRST_US // 1000), "max": str(_LAST_US // 1000)}
+    broker = {"min": str(FIRST_MS), "max": str(LAST_MS)}
     plain = (
         _rule("event_id_present", "not_null", "event_id", "The event has no id."),
         _rule("occurred_at_present", "not_null", "occurred_at", "The event does not say when it occurred."),

@@ -180,6 +180,16 @@ def load_manifest_prefix(entity: str) -> str:
     return f"{entity}/_loads/"
 
 
+def edits_prefix(entity: str) -> str:
+    """Prefix (Quarantine bucket) of the files by which people edited an entity's rows; kept for ever."""
+    return f"{entity}/_edits/"
+
+
+def edits_key(entity: str, sha256: str, parquet: bool) -> str:
+    """Key of an edits file that was uploaded by its content: the same file again is the same object."""
+    return f"{edits_prefix(entity)}{sha256}.{'parquet' if parquet else 'csv'}"
+
+
 def bronze_day_prefix(entity: str, day: date) -> str:
     """Prefix under which an entity's Bronze objects of one UTC day lie."""
     return f"{entity}/{_day_path(day)}/"

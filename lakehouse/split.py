@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from lakehouse.balance import Amount
 from lakehouse.bronze import EXTRAS, REASON, quarantine_schema, silver_schema
 from lakehouse.catalog import Entity, Rule
-from lakehouse.envelope import DELETE, UNDECODABLE, UPSERT
+from lakehouse.envelope import DELETE, FIRST_MS, LAST_MS, UNDECODABLE, UPSERT
 from lakehouse.extras import Extras, gather_extras, with_known_extras
 from lakehouse.row_check import Broken, CheckPlan, Judgement, ObjectFacts
 from lakehouse.shape import absent_names
@@ -129,6 +129,7 @@ def _silver(
         pa.timestamp("us")
     )  # wraps only in rejected rows
     columns["warnings"], columns[EXTRAS] = _warning_lists(warned, len(table)), extras.texts
+    columns["edit"] = pa.nulls(len(table), pa.string())  # a replay says which of its rows were edited
     made = pa.table([_as(columns[field.name], field.type) for field in schema], schema=schema)
     return made.filter(pa.array(~judgement.rejected)) if judgement.rejected.any() else made
 
@@ -158,11 +159,19 @@ def _quarantine(
         "judged_by": judgement.former_version.take(rows).fill_null(origin.judged_by),
         "bronze_key": pa.array([origin.bronze_key] * len(places), pa.string()),
         "bronze_row": pa.array(places + origin.first_row, pa.int64()),
+        "first_seen": first_seen(judgement.cells["broker_time"].values.take(rows)),
     }
     arrays = [
         _as(columns[f.name] if f.name in columns else table.column(f.name).take(rows), f.type) for f in schema
     ]
     return pa.table(arrays, schema=schema)
+
+
+def first_seen(milliseconds: pa.Int64Array) -> pa.TimestampArray:
+    """Broker times as moments, UTC; null where no calendar holds it."""
+    readable = pc.and_(pc.greater_equal(milliseconds, FIRST_MS), pc.less_equal(milliseconds, LAST_MS))
+    kept = pc.if_else(readable, milliseconds, pa.scalar(None, pa.int64()))
+    return pc.multiply(kept, 1000).cast(pa.timestamp("us"))
 
 
 def _reason_lists(table: pa.Table, judgement: Judgement, rejected: _Rows) -> pa.ListArray:

@@ -215,14 +215,17 @@ def _found(
         if isinstance(f, OutputFooter) and (str(f.bronze.key), f.bronze_etag) == made_of
     ]
     footer = ours[0] if ours else None
-    whole = (
-        footer is not None
-        and footer.revision == revision
-        and footers.get("silver") == footer
-        and (not footer.quarantine_key or footers.get("quarantine") == footer)
-    )
+    silver = footer is not None and footer.revision == revision and footers.get("silver") == footer
+    held = footer is None or not footer.quarantine_key or footers.get("quarantine") == footer
     written_at = max(o.stored.modified or _LONG_AGO for o in files)
-    return FoundRevision(revision, footer, whole, written_at, any(o.key in published for o in files))
+    return FoundRevision(
+        revision,
+        footer,
+        silver and held,
+        written_at,
+        any(o.key in published for o in files),
+        lacks_quarantine=silver and not held and "quarantine" not in footers,
+    )
 
 
 def _by_right(objects: Sequence[LakeObject]) -> list[LakeObject]:

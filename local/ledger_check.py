@@ -137,13 +137,16 @@ def _of_state(key: str, known: KnownObject) -> Iterator[Difference]:
 
 
 def _of_outputs(ours: LakeObject | None, known: KnownObject) -> Iterator[Difference]:
-    """Committed revisions have exactly their files; those of an abandoned or open one may be there or not."""
+    """Committed revisions have exactly their files; those of an abandoned or open one may be there or not.
+
+    So may the Quarantine of one that a later one has followed: the sweep removes it in time.
+    """
     there: dict[tuple[str, str], Output] = {(o.layer, o.key): o for o in (ours.outputs if ours else ())}
     owed = {
         (layer, key): revision
         for revision in known.committed
         for layer, key in (("silver", revision.silver_key), ("quarantine", revision.quarantine_key))
-        if key
+        if key and (layer == "silver" or revision is known.committed[-1] or (layer, key) in there)
     }
     for (layer, key), revision in owed.items():
         output = there.get((layer, key))

@@ -1,7 +1,9 @@
-"""Reads the Quarantine in force: by reason, and row by row with the words a person understands."""
+"""Reads the Quarantine in force: by reason, by day, and row by row with the words a person understands."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,9 @@ import duckdb
 
 from adapters.ledger import Ledger, reports
 from lakehouse.bronze import CHECK_FIELDS, ENVELOPE_FIELDS, POSITION_FIELDS, TAIL_FIELDS
+from lakehouse.catalog import Entity
+from lakehouse.edits import ENVELOPE, EVENT, POSITION, TOLD
+from lakehouse.errors import InputError
 from local.gold import file_pattern
 from local.lake import OBJECT_ROWS, Lake
 from local.where import Reason
@@ -31,6 +36,17 @@ class ReasonCount:
 
 
 @dataclass(frozen=True)
+class DayCount:
+    """Rows of an entity and source that break a rule, by the UTC day they arrived (None: a day of no calendar)."""
+
+    day: date | None
+    entity: str
+    source: str | None
+    rule: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class HeldRow:
     """A row in Quarantine: all its reasons, its columns as they were, and where it came from."""
 
@@ -39,6 +55,8 @@ class HeldRow:
     position: str
     reasons: tuple[Reason, ...]
     columns: Mapping[str, Any]
+    envelope: Mapping[str, Any]
+    first_seen: datetime | None
     bronze_key: str
     bronze_row: int
     judged_by: str
@@ -60,42 +78,83 @@ def count_reasons(lake: Lake, ledger: Ledger) -> list[ReasonCount]:
     return sorted(found, key=lambda c: (-c.rows, c.entity, c.rule))
 
 
+def count_by_day(lake: Lake, ledger: Ledger) -> list[DayCount]:
+    """Rows by day, entity, source and rule, newest day first; a row that breaks two rules counts in both."""
+    found = []
+    with duckdb.connect() as db:
+        for entity, files in _files(lake, ledger).items():
+            rows = db.execute(
+                f"""select cast(first_seen as date), source, r.rule, count(*) from
+                     (select first_seen, source, unnest(reasons) r from {OBJECT_ROWS}) group by all""",
+                [files],
+            ).fetchall()
+            found += [DayCount(day, entity, *rest) for day, *rest in rows]
+    return sorted(
+        found, key=lambda c: (-(c.day or date.min).toordinal(), c.entity, c.source or "", -c.rows, c.rule)
+    )
+
+
 def held_rows(
     lake: Lake,
     ledger: Ledger,
     entity: str | None = None,
     rule: str | None = None,
-    limit: int = 20,
+    limit: int | None = 20,
     log: str | None = None,
+    event: str | None = None,
 ) -> list[HeldRow]:
-    """Rows in Quarantine, in the order of their position; of one entity, rule or log when given."""
+    """Rows in Quarantine, in the order of their position; of one entity, rule, log or event when given."""
     found: list[HeldRow] = []
     with duckdb.connect() as db:
         for name, files in _files(lake, ledger).items():
             if entity in (None, name):
-                found += _read(db, name, files, rule, log, limit - len(found))
+                left = None if limit is None else limit - len(found)
+                found += _read(db, name, files, {"rule": rule, "log": log, "event": event}, left)
     return found
+
+
+def held_event(lake: Lake, ledger: Ledger, event: str) -> list[HeldRow]:
+    """Every row of an event that is in Quarantine."""
+    return held_rows(lake, ledger, limit=None, event=event)
+
+
+def write_csv(file: Path, entity: Entity, rows: Sequence[HeldRow]) -> None:
+    """Rows as a file to correct: a line for each, its columns as they came, and last what is wrong."""
+    columns = [*ENVELOPE, *(field.name for field in entity.fields)]
+    try:
+        with file.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow([POSITION, EVENT, *columns, *TOLD])
+            for row in rows:
+                values = {**row.envelope, **row.columns}
+                told = "; ".join(reason.message for reason in row.reasons)
+                cells = ("" if values.get(name) is None else values[name] for name in columns)
+                raw = "" if row.raw is None else row.raw.decode("utf-8", "backslashreplace")
+                writer.writerow([row.position, row.event_id, *cells, told, raw])
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {error.strerror}.") from error
+
+
+_WANTED = {
+    "rule": "list_contains(list_transform(reasons, r -> r.rule), $rule)",
+    "log": "pos_log = $log",
+    "event": "event_id = $event",
+}
 
 
 def _read(
     db: duckdb.DuckDBPyConnection,
     entity: str,
     files: Sequence[str],
-    rule: str | None,
-    log: str | None,
-    limit: int,
+    wanted: Mapping[str, str | None],
+    limit: int | None,
 ) -> list[HeldRow]:
-    parameters: dict[str, Any] = {"files": files, "limit": limit}
-    wanted = ["true"]
-    if rule is not None:
-        wanted.append("list_contains(list_transform(reasons, r -> r.rule), $rule)")
-        parameters["rule"] = rule
-    if log is not None:
-        wanted.append("pos_log = $log")
-        parameters["log"] = log
+    given = {name: value for name, value in wanted.items() if value is not None}
+    parameters: dict[str, Any] = {"files": files, **given}
+    where = " and ".join(["true", *(_WANTED[name] for name in given)])
     cursor = db.execute(
-        f"""select * from {OBJECT_ROWS.replace("?", "$files")} where {" and ".join(wanted)}
-            order by broker_time, pos_log, pos_partition, pos_offset limit $limit""",
+        f"""select * from {OBJECT_ROWS.replace("?", "$files")} where {where}
+            order by broker_time, pos_log, pos_partition, pos_offset {"" if limit is None else f"limit {limit}"}""",
         parameters,
     )
     names = [column[0] for column in cursor.description or ()]
@@ -109,6 +168,8 @@ def _held(entity: str, row: Mapping[str, Any]) -> HeldRow:
         position=f"{row['pos_log']}/{row['pos_topic']}/{row['pos_partition']}/{row['pos_offset']}",
         reasons=tuple(Reason(**reason) for reason in row["reasons"] or ()),
         columns={name: value for name, value in row.items() if name not in _OURS},
+        envelope={name: row[name] for name in ENVELOPE},
+        first_seen=row["first_seen"],
         bronze_key=row["bronze_key"],
         bronze_row=row["bronze_row"],
         judged_by=row["judged_by"],

@@ -1,5 +1,6 @@
 """Follows one event: from its positions in Bronze to Silver or Quarantine, and whether Gold shows it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,9 @@ class Sighting:
     output_key: str | None = None
     reasons: tuple[Reason, ...] = ()
     warnings: tuple[str, ...] = ()
+    edit: Mapping[str, Any] | None = (
+        None  # who edited the row in Quarantine, when, by which file, which columns
+    )
     newest_of_key: bool = False  # the version Gold shows once it was built after this object was committed
     in_gold: bool = False
     deleted: bool = False  # a newer version, or this one, deletes the key
@@ -94,7 +98,7 @@ def _sighting(
     if state.state != "committed":
         return _with(start, place=state.state)
     for key in state.silver_keys:
-        silver = _row_at(db, lake.file(lake.buckets.silver, key), position, "warnings, op")
+        silver = _row_at(db, lake.file(lake.buckets.silver, key), position, "warnings, op, edit")
         if silver is not None:
             newest, deleted = _newest(db, lake, ledger, entity, key, position)
             return _with(
@@ -102,6 +106,7 @@ def _sighting(
                 place="silver",
                 output_key=key,
                 warnings=tuple(silver[0] or ()),
+                edit=json.loads(silver[2]) if silver[2] else None,
                 newest_of_key=newest,
                 deleted=deleted,
                 in_gold=newest and not deleted and key in in_gold,

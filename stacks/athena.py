@@ -67,6 +67,13 @@ def add_named_queries(stack: NexusStack, workgroups: dict[str, athena.CfnWorkGro
             yesterday_by_rule(quarantine),
             "Rows by entity and rule",
         ),
+        (
+            "QuarantineByDay",
+            "audit",
+            "quarantine",
+            month_by_day(quarantine),
+            "Rows of 30 days by day, source and rule",
+        ),
         ("QuarantinedRows", "audit", "quarantine", yesterday_rows(quarantine), "Rows with their reasons"),
     ]
     for insight in INSIGHTS:
@@ -97,6 +104,17 @@ def yesterday_by_rule(database: str) -> str:
     return "\nunion all\n".join(parts) + "\norder by rows desc\n"
 
 
+def month_by_day(database: str) -> str:
+    """How many rows of each source each rule sent to Quarantine on each of the last 30 days, newest first."""
+    parts = [
+        f"select date(first_seen) as day, '{name}' as entity, source, reason.rule, count(*) as rows\n"
+        f'from "{database}"."{name}" cross join unnest(reasons) as broken (reason)\n'
+        f"where {_LATELY}\ngroup by 1, 3, 4"
+        for name in load_entities()
+    ]
+    return "\nunion all\n".join(parts) + "\norder by day desc, rows desc\n"
+
+
 def yesterday_rows(database: str) -> str:
     """The newest rows that went to Quarantine yesterday."""
     columns = "event_id, source, pos_log, pos_partition, pos_offset, reasons, bronze_key, bronze_row"
@@ -108,6 +126,13 @@ def yesterday_rows(database: str) -> str:
 
 
 _DAY = "current_date - interval '1' day"
+# Rows are of the day on which the first of their object arrived, or a little later. Years as such, for Athena prunes by
+# plain comparisons; days as text, for not every day of the projection is in the calendar.
+_FIRST = "current_date - interval '31' day"
+_LATELY = (
+    f"year in (date_format({_FIRST}, '%Y'), date_format(current_date, '%Y')) "
+    f"and year || '-' || month || '-' || day >= date_format({_FIRST}, '%Y-%m-%d')"
+)
 _YESTERDAY = " and ".join(
     f"{column} = date_format({_DAY}, '{form}')"
     for column, form in (("year", "%Y"), ("month", "%m"), ("day", "%d"))

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 # Lambda functions have the name of their package. `lambdas/migrate_ledger/roles.py` says what the kinds may do.
 USERS: Mapping[str, str] = {
     "check_rows": "write",
-    "sweep_bronze": "read",
+    "sweep_bronze": "write",
+    "requeue_quarantine": "write",
     "airflow": "write",
     "canary": "read",
     "auditor": "read",

@@ -1,4 +1,7 @@
-"""The check hop: announced Bronze objects reach a function by EventBridge and a queue; a sweep finds the forgotten."""
+"""The check hop: announced Bronze objects reach a function by EventBridge and a queue; a sweep finds the forgotten.
+
+What went to Quarantine is judged once more when a person asks for it (`stacks/requeue.py`).
+"""
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
@@ -17,6 +20,7 @@ from stacks.functions import FunctionSpec, Place, add_function
 from stacks.ledger_capacity import require_connections
 from stacks.metrics import Metrics
 from stacks.network import NetworkStack
+from stacks.requeue import add_requeue
 from stacks.settings import Settings
 from stacks.storage import StorageStack
 
@@ -56,6 +60,15 @@ class ProcessingStack(NexusStack):
         self._add_rule()
         self._add_check()
         self._add_sweep()
+        add_requeue(
+            self,
+            assets,
+            storage=storage,
+            database=database,
+            place=self._place,
+            memory_mib=settings.processing.memory_mib,
+            environment=self._environment("requeue_quarantine"),
+        )
         self.add_output(
             "CheckQueueUrl", self.queue.queue_url, "Announcements of Bronze objects that wait to be checked"
         )

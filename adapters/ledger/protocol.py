@@ -107,17 +107,22 @@ def commit_revision(db: pg8000.native.Connection, opened: Opened, outcome: Outco
     """The transaction of `Ledger.commit`: first the object's row is locked, then its partition's."""
     # by key too: a ledger that was rebuilt or restored meanwhile has given the number to another object
     found = db.run(
-        "select state, revision, committed_at from object where id = :id and bronze_key = :key for update",
+        "select state, committed_at from object where id = :id and bronze_key = :key for update",
         id=opened.object_id,
         key=str(opened.metadata.key),
     )
-    if not found:
+    pinned = db.run(
+        "select state from revision where object_id = :id and revision = :revision for update",
+        id=opened.object_id,
+        revision=opened.revision,
+    )
+    if not found or not pinned:
         raise LedgerError(f"{opened.metadata.key} was opened in another ledger than this one: open it again")
-    [(state, revision, committed_before)] = found
-    if revision != opened.revision:
-        return Verdict.SUPERSEDED
-    if state in ("committed", "overlap"):
-        return Verdict.ALREADY if state == "committed" else Verdict.OVERLAP
+    [(state, committed_before)], [(revision_state,)] = found, pinned
+    if revision_state != "open":
+        return Verdict.ALREADY if revision_state == "committed" else Verdict.SUPERSEDED
+    if state == "overlap":
+        return Verdict.OVERLAP
     _require_balanced(db, opened, outcome)
     rival = None if committed_before else take_offsets(db, opened.metadata, at)  # a replay has them already
     if rival is not None:
@@ -166,9 +171,11 @@ def _note_outcome(db: pg8000.native.Connection, opened: Opened, outcome: Outcome
         | {"reasons": json.dumps(dict(outcome.reasons)), "warnings": json.dumps(dict(outcome.warnings))},
     )
     db.run(
-        "update object set state = 'committed', problem = null, committed_at = :at where id = :id",
+        """update object set state = 'committed', problem = null, committed_at = :at, revision = :revision
+           where id = :id""",
         id=opened.object_id,
         at=at,
+        revision=opened.revision,
     )
 
 

@@ -245,10 +245,10 @@ def revision_states(ledger: Ledger) -> Mapping[str, int]:
 
 
 def output_keys(ledger: Ledger) -> tuple[set[str], set[str]]:
-    """All committed Silver and Quarantine keys: what must be in the lake."""
-    sql = "select silver_key, quarantine_key from revision where state = 'committed'"
-    rows = ledger.read(lambda db: db.run(sql) or [])
-    return {s for s, _ in rows if s}, {q for _, q in rows if q}
+    """All committed Silver keys, and the Quarantine keys in force: what must be in the lake."""
+    sql = "select silver_key from revision where state = 'committed'"
+    silver = {key for (key,) in ledger.read(lambda db: db.run(sql) or [])}
+    return silver, {key for keys in committed_quarantine(ledger).values() for key in keys}
 
 
 def abandoned_outputs(ledger: Ledger, before: datetime) -> list[tuple[str, int]]:

@@ -131,12 +131,12 @@ def _insert(
 
 
 def _object(account: ObjectAccount, rival: str | None, gone: bool) -> dict[str, Any]:
-    """A replay that is under way leaves its object open, with its offsets taken."""
+    """A replay that is under way leaves its object committed, by the revision that it follows."""
     newest, state, problem = account.newest, "open", None
     if rival is not None:
         newest, state, problem = None, "overlap", overlap_problem(rival)
     elif newest is not None:
-        state = "committed" if account.unfinished is None else "open"
+        state = "committed"
     elif gone:
         state, problem = "gone", GONE
     return {
@@ -145,7 +145,7 @@ def _object(account: ObjectAccount, rival: str | None, gone: bool) -> dict[str, 
         "size": account.size,
         "state": state,
         "problem": problem,
-        "revision": account.committed[-1] if account.unfinished is None else account.unfinished,
+        "revision": account.committed[-1] if account.committed else account.unfinished,
         "erased_rows": 0,
         "erased_hash_sum": 0,
         "first_seen_at": account.seen_at,
@@ -180,7 +180,7 @@ def _revision(object_id: int, found: FoundRevision, state: str) -> dict[str, Any
         "silver_key": footer.silver_key if counted else None,
         "silver_rows": silver.rows,
         "silver_hash_sum": silver.hash_sum,
-        "quarantine_key": (footer.quarantine_key or None) if counted else None,
+        "quarantine_key": (footer.quarantine_key or None) if counted and not found.lacks_quarantine else None,
         "quarantine_rows": quarantine.rows,
         "quarantine_hash_sum": quarantine.hash_sum,
         "reasons": dict(footer.reasons) if counted else {},

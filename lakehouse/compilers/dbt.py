@@ -27,6 +27,7 @@ _ENVELOPE_TEXTS = {
     "row_hash": "Hash of event id, position and content.",
     "warnings": "Rules of severity warn that the row breaks, and what its object had too few or too many of.",
     "extras": "JSON by name of columns that the contract does not know; empty where there are none.",
+    "edit": "JSON: who edited the row in Quarantine, when, by which file, which columns; empty for a row as it came.",
 }
 
 _VERSION = ("op", "occurred_at", "broker_time", "pos_log", "pos_partition", "pos_offset")

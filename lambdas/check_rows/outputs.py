@@ -16,7 +16,7 @@ from lakehouse.footer import OutputFooter
 from lakehouse.identity import event_id_of_position
 from lakehouse.object_facts import find_facts
 from lakehouse.row_check import CheckPlan
-from lakehouse.split import Origin, split_rows
+from lakehouse.split import Origin, first_seen, split_rows
 from lambdas.check_rows.bronze_file import BronzeFile
 from lambdas.check_rows.limits import LIMITS, Limits
 from lambdas.check_rows.parquet_footer import UnreadableObject
@@ -128,6 +128,7 @@ def write_unreadable(
         "reasons": [reason],
         "judged_by": opened.contract_version,
         "bronze_key": str(metadata.key),
+        "first_seen": first_seen(pa.array([metadata.first_broker_time]))[0].as_py(),
     }
     file = _File(quarantine_schema(entity), quarantine)
     file.write(pa.Table.from_pylist([row], file.schema))

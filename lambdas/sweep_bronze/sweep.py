@@ -1,4 +1,8 @@
-"""Compares the lake with the ledger. Never judges rows and never commits: it announces, reports and tidies up."""
+"""Compares the lake with the ledger. Never judges rows and never commits: it announces, reports and tidies up.
+
+Tidied up is what counts for nothing: outputs of revisions that were given up (replays that nobody went on with are
+given up here), and Quarantine that a replay has superseded.
+"""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -6,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
-from adapters.ledger import Ledger, reports
+from adapters.ledger import Ledger, replays, reports
 from adapters.objects import ObjectGone, Stored
 from lakehouse.announcements import ObjectCreated, announcement
 from lakehouse.catalog import Entity
@@ -133,7 +137,7 @@ class Sweeper:
                 for m in uncovered
                 if _is_older(m.stored, before)
             ),
-            removed=tuple(self._remove_abandoned()),
+            removed=(*self._remove_abandoned(), *self._remove_superseded()),
         )
 
     def _list_bronze(
@@ -182,12 +186,23 @@ class Sweeper:
 
     def _remove_abandoned(self) -> Iterator[str]:
         """Outputs of revisions that can never be committed. Removed again at every sweep: a late attempt may return."""
-        for bronze_key, revision in reports.abandoned_outputs(self._ledger, self._now() - LONGEST_ATTEMPT):
+        before = self._now() - LONGEST_ATTEMPT
+        replays.abandon_replays(self._ledger, before)
+        for bronze_key, revision in reports.abandoned_outputs(self._ledger, before):
             key = BronzeKey.parse(bronze_key)
             major = self._entities[key.entity].major
             self._store.delete(self._buckets.quarantine, key.quarantine(major, revision))
             self._store.delete(self._buckets.silver, key.silver(major, revision))
             yield key.silver(major, revision)
+
+    def _remove_superseded(self) -> list[str]:
+        """Quarantine objects that a replay has taken the place of; whoever read them meanwhile is done."""
+        keys = replays.superseded_quarantine(self._ledger, self._now() - LONGEST_ATTEMPT)
+        for key in keys:
+            self._store.delete(self._buckets.quarantine, key)
+        if keys:
+            replays.forget_quarantine(self._ledger, keys)
+        return keys
 
 
 def _is_older(stored: Stored, before: datetime) -> bool:

@@ -13,8 +13,9 @@ from local.cli.data import load, model, report, send
 from local.cli.demo import demo
 from local.cli.doctor import doctor
 from local.cli.ledger import ledger
-from local.cli.look import extras, quarantine, query, where
+from local.cli.look import extras, query, where
 from local.cli.output import INTERRUPTED, OK, TROUBLE, errors
+from local.cli.quarantine import quarantine
 from local.cli.services import down, status, up
 
 app = typer.Typer(

@@ -22,6 +22,7 @@ _PATIENCE_S = 20.0  # the local AWS is there, or the rehearsal has failed
 _SEED, _ORDERS = 11, 200  # the smallest shop with all kinds of defects
 # A stream's object: orders, and the three ways in which an event is bad or cannot even be read
 GOOD, BAD = 97, 3
+MENDED = f"rehearsal-{GOOD:03d}"  # the first of the bad ones: its status is none that the shop knows
 LOG = "rehearsal-1"
 
 

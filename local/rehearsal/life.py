@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,10 +13,11 @@ from adapters.ledger import Ledger, reports
 from adapters.registry import SchemaRegistry
 from lakehouse.balance import Balance
 from lakehouse.identity import hash_sum
+from lakehouse.paths import edits_prefix
 from local.check_runner import sqs_record
 from local.rehearsal.deployed import Running
 from local.rehearsal.findings import require
-from local.rehearsal.inbound import Sent, land_stream, load_shop
+from local.rehearsal.inbound import MENDED, Sent, land_stream, load_shop
 from local.rehearsal.scene import Scene
 
 _MOST = 10  # that SQS hands out in one call
@@ -175,6 +176,22 @@ class Life:
             f"{rows:,} rows: {total.silver.rows:,} in Silver, {bad} in Quarantine, none in both or neither; "
             "counts and hash sums of ledger and lake agree"
         )
+
+    def requeue(self) -> str:
+        """A row of Quarantine, mended by a file of edits: the deployed function moves it, once; the balance closes."""
+        scene, bucket = self._scene, self._scene.names.buckets.quarantine
+        key = f"{edits_prefix('orders')}rehearsal.csv"
+        text = f"event_id,order_status\n{MENDED},created\n"
+        scene.store.put(bucket, key, text.encode(), {"by": "rehearsal"})
+        asked = {"entity": "orders", "edits": key}
+        with self._running("requeue_quarantine") as function:
+            seen = function.call({**asked, "mode": "preview"})
+            first, again = (function.call({**asked, "mode": "replay"}) for _ in range(2))
+        told = [(a["judged"], a["passing"], len(a["moved"])) for a in (seen, first, again)]
+        # the row is in both objects of the stream
+        require(told == [(2, 2, 0), (2, 2, 2), (0, 0, 0)], f"preview, replay and replay again said {told}")
+        self._sent = [replace(s, bad=s.bad - 1) if s.objects == 1 else s for s in self._sent]
+        return f"preview: 2 rows would pass; replay moved them, again moved none. {self.balance()}"
 
     def _compare(self, layer: str, keys: set[str], rows: int, total: int) -> None:
         hashes = [value for table in self._tables(layer, keys, ("row_hash",)) for (value,) in table]

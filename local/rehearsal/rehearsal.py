@@ -75,6 +75,7 @@ class Rehearsal:
             and self._step("announced, queued, checked", life.check)
             and self._step("forgotten, swept, checked", life.forget)
             and self._step("Bronze = Silver + Quarantine", life.balance)
+            and self._step("Quarantine, mended and replayed", life.requeue)
             and self._smoke(scene)
         )
 

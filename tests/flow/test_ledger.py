@@ -9,7 +9,7 @@ from typing import Any
 import pg8000.native
 import pytest
 
-from adapters.ledger import Ledger, Opened, Outcome, Pins, Settled, Verdict, reports
+from adapters.ledger import Ledger, Opened, Outcome, Pins, Settled, Verdict, replays, reports
 from adapters.ledger.connection import Connection
 from lakehouse.balance import Amount, VoidRange
 from lakehouse.errors import LedgerError
@@ -193,8 +193,10 @@ def test_commit_of_a_replay_counts_beside_the_first_check(ledger: Ledger) -> Non
     """Of three rows in Quarantine the replay moves two to Silver: Silver is both, Quarantine the newer."""
     opened = open_first(ledger)
     ledger.commit(opened, an_outcome(opened, 3), NOON)
-    ledger.read(lambda db: db.run("update object set state = 'open', revision = 1"))
-    replay = open_first(ledger)
+    [held] = replays.held_objects(ledger, "orders")
+    replay = replays.open_replay(ledger, held, Pins("1.0.0", "replay"), NOON)
+    assert replay is not None
+    assert (replay.revision, replay.follows) == (1, 0)
     key = opened.metadata.key
     moved = Outcome(key.silver(1, 1), 2, 14, key.quarantine(1, 1), 1, 7, {"price_in_range": 1})
     with pytest.raises(LedgerError, match="nothing is committed"):

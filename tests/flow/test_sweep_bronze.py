@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.ledger import Ledger, Opened, Pins, SeenObject, reports
+from adapters.ledger import Ledger, Opened, Outcome, Pins, SeenObject, Verdict, replays, reports
 from adapters.objects import Stored
 from lakehouse.announcements import NotForUs, ObjectCreated, announcement, parse_announcement
 from lakehouse.catalog import load_entities
@@ -241,6 +241,56 @@ def test_sweep_removes_outputs_of_abandoned_revisions_after_the_longest_attempt(
     assert sweep(at=NOON + LONGEST_ATTEMPT + MINUTE)[0].removed == (names.silver(1, 0),)
     left = [s.key for bucket in (BUCKETS.silver, BUCKETS.quarantine) for s in store.keys(bucket, "")]
     assert left == [names.silver(1, 1), names.quarantine(1, 1)]
+    assert reports.balance(ledger)["orders"].closed
+
+
+# --- replays
+
+
+def replayed(ledger: Ledger, store: FakeObjectStore) -> tuple[str, Opened]:
+    """An object with a row in Quarantine, and a replay of it that was opened."""
+    key = land(store, bronze_table(ORDERS, [an_order(), an_order(order_id="x")]))
+    assert check(store, ledger, [an_announcement(key)]) == ["committed"]
+    [held] = replays.held_objects(ledger, "orders")
+    opened = replays.open_replay(ledger, held, Pins("1.0.0", "replay"), NOON)
+    assert opened is not None
+    return key, opened
+
+
+def test_sweep_leaves_an_object_alone_that_is_replayed(
+    store: DatedStore, ledger: Ledger, sweep: Sweep
+) -> None:
+    """Its announcement, sent again, has nothing to do either."""
+    key, _ = replayed(ledger, store)
+    assert sweep(age=ANY_AGE)[0] == SweepReport()
+    assert check(store, ledger, [an_announcement(key)]) == ["settled"]
+    assert reports.balance(ledger)["orders"].closed
+
+
+def test_sweep_gives_up_a_replay_that_nobody_went_on_with(
+    store: DatedStore, ledger: Ledger, sweep: Sweep
+) -> None:
+    key, opened = replayed(ledger, store)
+    silver = BronzeKey.parse(key).silver(1, 1)
+    store.put(BUCKETS.silver, silver, b"never committed")
+    assert sweep(at=NOON + LONGEST_ATTEMPT)[0].removed == ()
+    assert sweep(at=NOON + LONGEST_ATTEMPT + MINUTE)[0].removed == (silver,)
+    assert store.head(BUCKETS.silver, silver) is None
+    outcome = Outcome(silver, 1, 0)
+    assert ledger.commit(opened, outcome, NOON) is Verdict.SUPERSEDED
+
+
+def test_sweep_removes_quarantine_that_a_replay_has_superseded(
+    store: DatedStore, ledger: Ledger, sweep: Sweep
+) -> None:
+    key, opened = replayed(ledger, store)
+    [held] = replays.held_objects(ledger, "orders")
+    silver = BronzeKey.parse(key).silver(1, 1)
+    assert ledger.commit(opened, Outcome(silver, 1, held.quarantine.hash_sum), NOON) is Verdict.COMMITTED
+    assert sweep(at=NOON + LONGEST_ATTEMPT)[0].removed == ()
+    assert sweep(at=NOON + LONGEST_ATTEMPT + MINUTE)[0].removed == (held.quarantine_key,)
+    assert store.head(BUCKETS.quarantine, held.quarantine_key) is None
+    assert sweep(at=NOON + LONGEST_ATTEMPT + MINUTE)[0].removed == ()
     assert reports.balance(ledger)["orders"].closed
 
 

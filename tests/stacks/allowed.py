@@ -192,6 +192,14 @@ ALLOWED: Mapping[str, Grants] = {
         lake("silver", "quarantine", lists=False, actions=("s3:DeleteObject",)),
         key("Decrypt"),
     ),
+    "processing RequeueQuarantineRole": all_of(
+        on("*", *NETWORK),
+        on("RequeueQuarantineLogs", *LOGS),
+        ledger("requeue_quarantine"),
+        lake("bronze", "quarantine"),
+        lake("silver", "quarantine", lists=False, actions=_PUT),
+        key("Decrypt", "GenerateDataKey"),
+    ),
     "ingest IngestRole": all_of(
         HOST,
         SCHEMAS,

@@ -193,7 +193,11 @@ def test_version_that_fails_goes_back(raw_templates: Compose, environment: str) 
 
 def test_functions_are_given_what_their_settings_ask_for(raw_templates: Compose, environment: str) -> None:
     template = processing(raw_templates, environment)
-    asked: tuple[tuple[str, Any], ...] = (("check-rows", CheckSettings), ("sweep-bronze", SweepSettings))
+    asked: tuple[tuple[str, Any], ...] = (
+        ("check-rows", CheckSettings),
+        ("sweep-bronze", SweepSettings),
+        ("requeue-quarantine", CheckSettings),
+    )
     for package, settings in asked:
         given = function(template, environment, package)["Environment"]["Variables"]
         variables = {name: text_of(value) for name, value in given.items()}
@@ -211,7 +215,7 @@ def test_functions_run_beside_the_ledger_on_arm_with_the_managed_layer(
     raw_templates: Compose, environment: str
 ) -> None:
     template = processing(raw_templates, environment)
-    for package in ("check-rows", "sweep-bronze"):
+    for package in ("check-rows", "sweep-bronze", "requeue-quarantine"):
         found = function(template, environment, package)
         assert found["Architectures"] == ["arm64"]
         assert "AWSSDKPandas" in found["Layers"][0]
@@ -282,6 +286,21 @@ def test_sweep_reads_bronze_and_removes_outputs_and_no_more(raw_templates: Compo
     assert [one.actions for one in found if any(a.startswith("sqs:") for a in one.actions)] == [
         ("sqs:GetQueueAttributes", "sqs:SendMessage")
     ]
+
+
+def test_requeue_reads_what_it_judges_and_writes_outputs_and_no_more(
+    raw_templates: Compose, environment: str
+) -> None:
+    found = rights(processing(raw_templates, environment), "RequeueQuarantineRole")
+    assert s3_rights(found) == {"bronze": READS, "silver": WRITES, "quarantine": READS | WRITES}
+    [ledger] = [one for one in found if "rds-db:connect" in one.actions]
+    assert [resource.rsplit("/", 1)[1] for resource in ledger.resources] == ["requeue_quarantine"]
+
+
+def test_requeue_has_the_longest_time_there_is(raw_templates: Compose, environment: str) -> None:
+    """And the sweep gives up what nobody went on with for longer."""
+    found = function(processing(raw_templates, environment), environment, "requeue-quarantine")
+    assert found["Timeout"] == 15 * 60 < LONGEST_ATTEMPT.total_seconds()
 
 
 def test_statements_of_a_policy_have_names_of_their_own(raw_templates: Compose) -> None:

@@ -16,7 +16,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
-            ('extras', 'varchar'),
+            ('edit', 'varchar'),
         ],
         'customers': [
             ('customer_id', 'varchar'),
@@ -36,7 +36,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
-            ('extras', 'varchar'),
+            ('edit', 'varchar'),
         ],
         'geolocation': [
             ('geolocation_zip_code_prefix', 'varchar'),
@@ -56,7 +56,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
-            ('extras', 'varchar'),
+            ('edit', 'varchar'),
         ],
         'order_items': [
             ('order_id', 'varchar'),
@@ -78,7 +78,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
-            ('extras', 'varchar'),
+            ('edit', 'varchar'),
         ],
         'orders': [
             ('order_id', 'varchar'),
@@ -101,7 +101,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
-            ('extras', 'varchar'),
+            ('edit', 'varchar'),
         ],
         'payments': [
             ('order_id', 'varchar'),
@@ -121,7 +121,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
-            ('extras', 'varchar'),
+            ('edit', 'varchar'),
         ],
         'products': [
             ('product_id', 'varchar'),
@@ -145,7 +145,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
-            ('extras', 'varchar'),
+            ('edit', 'varchar'),
         ],
         'reviews': [
             ('review_id', 'varchar'),
@@ -167,7 +167,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
-            ('extras', 'varchar'),
+            ('edit', 'varchar'),
         ],
         'sellers': [
             ('seller_id', 'varchar'),
@@ -186,7 +186,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
-            ('extras', 'varchar'),
+            ('edit', 'varchar'),
         ],
     } -%}
     {{- return(known[entity]) -}}

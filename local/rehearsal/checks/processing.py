@@ -7,7 +7,7 @@ from local.rehearsal.findings import require
 from local.rehearsal.scene import Scene
 
 _FORTNIGHT_S = str(14 * 24 * 3600)  # the longest that SQS offers
-_BY_QUEUE = ("check_rows", "sweep_bronze")
+_OF_THE_CHECK = ("check_rows", "sweep_bronze", "requeue_quarantine")
 
 
 def queues(scene: Scene) -> str:
@@ -61,7 +61,7 @@ def functions(scene: Scene) -> str:
         function = scene.function(entry.physical_id)  # refuses other code than the stack's
         [group] = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{function.name}")["logGroups"]
         require(group.get("retentionInDays"), f"{group['logGroupName']} keeps everything for ever")
-    for package in _BY_QUEUE:
+    for package in _OF_THE_CHECK:
         environment = scene.function(scene.names.function(package)).environment
         prefix = environment.get("NEXUS_BUCKET_PREFIX")
         require(prefix == scene.settings.bucket_prefix, f"{package} is told of the buckets {prefix}-…")
