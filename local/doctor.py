@@ -169,9 +169,9 @@ def gold_state(lake: Lake, ledger: Ledger, running: Running | None, now: datetim
         text, behind = "nothing is published yet", len(committed)
     else:
         age = now - datetime.fromisoformat(published.published_at)
-        text = f"{published.build}, published {_words(age.total_seconds())} ago"
         behind = len(committed.difference(*published.silver.values()))
-        text += f", {behind:,} Silver objects behind" if behind else ", nothing newer in Silver"
+        lacks = f"{behind:,} Silver objects behind" if behind else "nothing newer in Silver"
+        text = f"{published.build}, published {_words(age.total_seconds())} ago, {lacks}"
     if follows and (trouble := read_trouble(lake.run)):
         times = "once" if trouble.tries == 1 else f"{trouble.tries} times"
         text += f"; to build it has failed {times} since {trouble.since}: {trouble.text}"
