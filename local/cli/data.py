@@ -168,7 +168,7 @@ def report(context: typer.Context) -> None:
 
 def _way_to_gold(running: Running) -> str:
     if GOLD in running.children:
-        return "Gold follows within half a minute."
+        return "Gold follows by itself."
     return "[bold]nexus model[/] brings it to Gold."
 
 
