@@ -125,6 +125,7 @@ class World:
             log=self.log,
             environment=_ENVIRONMENT,
             grpc_port=grpc_port,
+            refresh=False,  # histories build, and kill, Gold themselves
         )
         runtime.start(self.lake, options, lambda _event: None)
 

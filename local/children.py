@@ -21,7 +21,7 @@ from local.run_state import CODE, OWN_KAFKA, OpenLogs, Site, lake_environment
 from local.supervision import ChildPlan
 
 AWS, LEDGER, BROKER, WATCH = "aws", "postgres", "broker", "watch"
-HOST, WRITER, CHECK = "grpc", "writer", "check"
+HOST, WRITER, CHECK, GOLD = "grpc", "writer", "check", "gold"
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ def build_table(site: Site, steps: Steps, topics: Sequence[str]) -> tuple[ChildP
             )
             for name in workers
         ),
+        *((_gold_plan(),) if site.options.refresh else ()),
     )
 
 
@@ -137,6 +138,18 @@ def _launch_aws(site: Site) -> tuple[Child, Site]:
     )
     arguments += ("--region", site.options.region)
     return python_child(site, AWS, "local.aws_server", *arguments), site
+
+
+def _gold_plan() -> ChildPlan:
+    return ChildPlan(
+        GOLD,
+        "Gold refresh",
+        launch=partial(_launch_module, name=GOLD, module="local.refresh"),
+        ready=lambda s: s,  # it loads dbt for the first build, which nobody waits for
+        after=(AWS, LEDGER),
+        stop_within_s=60,  # a last build takes 5 s; one that is cut off changes nothing, the next start does it
+        stop_rank=4,
+    )
 
 
 def _ledger_plan(site: Site, steps: Steps) -> ChildPlan:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import duckdb
 
@@ -63,6 +63,19 @@ class _Steps:
             self.progress(self.done, total, event.data.node_info.node_name)
 
 
+@dataclass
+class _Troubles:
+    """Writes what dbt warns of, from whichever thread."""
+
+    file: TextIO
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, event: Any) -> None:
+        if event.info.level in ("warn", "error"):
+            with self.lock:
+                self.file.write(f"{event.info.ts.ToJsonString()} [{event.info.level}] {event.info.msg}\n")
+
+
 @dataclass(frozen=True)
 class BuiltModel:
     """A table in the database of the build. `unit` is set when it is kept, `partition` when its files are split."""
@@ -105,9 +118,9 @@ def dbt_built(
     from dbt.cli.main import dbtRunner
 
     shutil.rmtree(work_dir / "found", ignore_errors=True)
-    _forget_other_models(work_dir / "target")
-    with cleaned_up():
-        answer = dbtRunner(callbacks=[_Steps(progress)]).invoke(
+    with cleaned_up(), _troubles_in(_log_of(work_dir)) as troubles:
+        models = _parsed(work_dir, troubles)
+        answer = dbtRunner(models, [_Steps(progress), troubles]).invoke(
             dbt_arguments("build", work_dir, full=full, leave_out=leave_out)
         )
         if isinstance(answer.exception, KeyboardInterrupt):
@@ -120,7 +133,7 @@ def dbt_built(
         if answer.exception is not None:
             problems.append(_trimmed(str(answer.exception)))
         if problems or not answer.success:
-            raise ModelFailed(problems or ["dbt gave no reason"], work_dir / "logs" / "dbt.log")
+            raise ModelFailed(problems or ["dbt gave no reason"], _log_of(work_dir))
         database = DuckDBConnectionManager.env().handle().cursor()
         yield DbtOutcome(database, built_models([result.node for result in results]), _findings(results))
 
@@ -135,7 +148,8 @@ def dbt_arguments(command: str, work_dir: Path, *, full: bool, leave_out: Sequen
         *("--target-path", str(work_dir / "target"), "--log-path", str(work_dir / "logs")),
         # The same text in every build of a lake: another one would make dbt parse the whole project again.
         *("--vars", json.dumps({"work_dir": str(work_dir)})),
-        *("--log-level", "none", "--log-level-file", "warn", "--quiet", "--no-print", "--no-use-colors"),
+        # Nor its own log: it would put every event into words, and then drop all but the warnings.
+        *("--log-level", "none", "--log-level-file", "none", "--quiet", "--no-print", "--no-use-colors"),
         *("--no-send-anonymous-usage-stats", "--no-version-check"),
         # 2 of 12 CPU seconds: nobody reads the JSON, and a database made a moment ago has nothing to list.
         *("--no-write-json", "--no-populate-cache"),
@@ -147,7 +161,7 @@ def dbt_arguments(command: str, work_dir: Path, *, full: bool, leave_out: Sequen
 
 @contextmanager
 def cleaned_up() -> Iterator[None]:
-    """Takes from dbt what it keeps for the next run of the process: the in-memory database, and its open log file."""
+    """Takes from dbt what it keeps for the next run of the process: the in-memory database."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     folder = Path.cwd()
@@ -155,10 +169,40 @@ def cleaned_up() -> Iterator[None]:
         yield
     finally:
         DuckDBConnectionManager.close_all_connections()
-        for handler in logging.getLogger("file_log").handlers[:]:
-            logging.getLogger("file_log").removeHandler(handler)
-            handler.close()
         os.chdir(folder)
+
+
+def _log_of(work_dir: Path) -> Path:
+    return work_dir / "logs" / "dbt.log"
+
+
+@contextmanager
+def _troubles_in(log: Path) -> Iterator[_Troubles]:
+    """The file has those of the last build alone."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as file:
+        yield _Troubles(file)
+
+
+# What this process has parsed: models of one lake, as they were. A process that builds again does not parse again.
+_models: dict[tuple[Path, str], Any] = {}
+
+
+def _parsed(work_dir: Path, troubles: _Troubles) -> Any:
+    """The project's models as they are now; a copy, as dbt notes in it what it has compiled, and takes it for new."""
+    from dbt.cli.main import dbtRunner
+
+    digest = models_digest()
+    if (work_dir, digest) not in _models:
+        _models.clear()
+        _forget_other_models(work_dir / "target", digest)
+        answer = dbtRunner(callbacks=[troubles]).invoke(dbt_arguments("parse", work_dir, full=False))
+        if isinstance(answer.exception, KeyboardInterrupt):
+            raise answer.exception
+        if not answer.success:
+            raise ModelFailed([_trimmed(str(answer.exception))], _log_of(work_dir))
+        _models[work_dir, digest] = answer.result
+    return _models[work_dir, digest].deepcopy()
 
 
 def _keep_rows(database: Any, results: Sequence[Any], folder: Path) -> None:
@@ -219,12 +263,12 @@ def models_digest() -> str:
     return digest.hexdigest()
 
 
-def _forget_other_models(target: Path) -> None:
+def _forget_other_models(target: Path, models: str) -> None:
     """Drops what dbt has parsed of other models.
 
     Of a project that has changed since it was parsed, dbt 1.11 may read findings without their severity.
     """
-    known, models = target / "models.sha256", models_digest()
+    known = target / "models.sha256"
     if not known.exists() or known.read_text() != models:
         (target / "partial_parse.msgpack").unlink(missing_ok=True)
         target.mkdir(parents=True, exist_ok=True)

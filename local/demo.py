@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -88,8 +88,9 @@ def run_demo(lake: Lake, wish: Wish, stages: Stages) -> Done:
         started_here = running is None
         if running is None:
             stages.task("Starting the lake")
+            options = replace(wish.options, refresh=False)  # built below, once and where it can be seen
             running = runtime.start(
-                lake.root, wish.options, stages.tell, ends_with_caller=True, command="nexus demo"
+                lake.root, options, stages.tell, ends_with_caller=True, command="nexus demo"
             )
         try:
             source = (

@@ -8,6 +8,7 @@ from adapters.ledger import Ledger, reports, restore
 from lakehouse.catalog import load_entities
 from lakehouse.errors import NexusError
 from local import runtime
+from local.children import GOLD
 from local.closing import EMBEDDED
 from local.extras import unknown_counts
 from local.finding import Finding
@@ -19,6 +20,7 @@ from local.lake_lock import read_holder
 from local.ledger_access import open_ledger
 from local.ledger_positions import compare_loads
 from local.machine import examine_machine, left_over
+from local.refresh_trouble import read_trouble
 from local.run_state import OWN_KAFKA, Running
 from local.settings import Settings
 
@@ -62,7 +64,7 @@ def examine_ledger(lake: Lake, ledger: Ledger, running: Running | None, now: dat
     yield from _logs(ledger, running)
     yield from _loads(lake, ledger)
     yield from _unknown_columns(ledger)
-    yield gold_state(lake, ledger, now)
+    yield gold_state(lake, ledger, running, now)
 
 
 def examine_running(running: Running) -> Iterator[Finding]:
@@ -164,22 +166,29 @@ def _unknown_columns(ledger: Ledger) -> Iterator[Finding]:
         yield Finding.note("contract", text, "nexus extras prints what the contract would have to say")
 
 
-def gold_state(lake: Lake, ledger: Ledger, now: datetime) -> Finding:
-    """When Gold was published, and how much of Silver it lacks."""
+def gold_state(lake: Lake, ledger: Ledger, running: Running | None, now: datetime) -> Finding:
+    """When Gold was published, how much of Silver it lacks, and why."""
     try:
         published = read_published(lake.root, lake.buckets.gold)
     except NexusError as error:
         return Finding.problem("Gold", str(error), "nexus model")
     committed = {key for keys in reports.committed_silver(ledger).values() for key in keys}
+    follows = running is not None and GOLD in running.children
     if published is None:
-        return Finding.note("Gold", "nothing is published yet", "nexus model" if committed else "")
-    shown = {key for keys in published.silver.values() for key in keys}
-    age = now - datetime.fromisoformat(published.published_at)
-    text = f"{published.build}, published {_words(age.total_seconds())} ago"
-    behind = len(committed - shown)
-    if behind:
-        return Finding.note("Gold", f"{text}, {behind:,} Silver objects behind", "nexus model")
-    return Finding.ok("Gold", f"{text}, nothing newer in Silver")
+        text, behind = "nothing is published yet", len(committed)
+    else:
+        age = now - datetime.fromisoformat(published.published_at)
+        behind = len(committed.difference(*published.silver.values()))
+        lacks = f"{behind:,} Silver objects behind" if behind else "nothing newer in Silver"
+        text = f"{published.build}, published {_words(age.total_seconds())} ago, {lacks}"
+    if follows and (trouble := read_trouble(lake.run)):
+        times = "once" if trouble.tries == 1 else f"{trouble.tries} times"
+        text += f"; to build it has failed {times} since {trouble.since}: {trouble.text}"
+        return Finding.problem("Gold", text, "It is tried again by itself; nexus model tries at once")
+    if not behind and published:
+        return Finding.ok("Gold", text)
+    remedy = "It follows by itself" if follows else "nexus model"
+    return Finding.note("Gold", text, remedy if behind else "")
 
 
 def _words(seconds: float) -> str:

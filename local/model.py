@@ -31,6 +31,11 @@ from local.publish import (
 
 log = logging.getLogger(__name__)
 
+
+class GoldBusy(RuntimeFault):
+    """Another process builds this Gold."""
+
+
 _FILE_LIST = pa.schema([pa.field("entity", pa.string()), pa.field("path", pa.string())])
 
 
@@ -57,38 +62,38 @@ def refresh_gold(
 
     Adds the files that the build before has not read, or builds in full when asked to or when there is nothing to add
     to; either way gives the same tables, for any split and order of the rows. Nothing new: what is published stays.
-    A failed build changes neither what is published nor what counts as read. One at a time per work folder:
-    RuntimeFault when another refresh is under way. LakeError when a file is missing, ModelFailed when a model or test
-    fails. Everything that is written besides the bucket is below `work_dir`. `leave_out` (dbt selectors) is for
-    measuring: those tables stay as they were published until a build makes them.
+    A failed build changes neither what is published nor what counts as read. To be called `alone_in` the work folder,
+    in which all is written besides the bucket. LakeError when a file is missing, ModelFailed when a model or test
+    fails. `leave_out` (dbt selectors) is for measuring: those tables stay as they were published until a build makes
+    them.
     """
     work_dir = work_dir.absolute()
     files = {entity: [path.absolute() for path in paths] for entity, paths in sorted(silver_files.items())}
     silver = {entity: sorted(map(_silver_key, paths)) for entity, paths in files.items()}
     _require_entities(files)
-    with _alone_in(work_dir):
-        before = published_before(store, bucket)
-        kept = None if full else _kept_that_fits(work_dir, store, bucket, before, silver)
-        plan = _plan(files, kept)
-        if kept and before and before.build == kept.published.build and not any(plan.files.values()):
-            return before
-        require_build_id(build_id, before)
-        _require_files(plan.files)
-        export = work_dir / "export"
-        _prepare(work_dir, export, plan.files)
-        try:
-            with dbt_built(work_dir, progress, full=kept is None, leave_out=leave_out) as built:
-                tables = write_tables(built, export, full=kept is None)
-                result = BuildResult(tables, built.findings, silver)
-                published = publish(result, store, bucket, build_id, at, kept.published if kept else None)
-                if kept:
-                    keep_increment(built, published)
-                else:
-                    keep_full(built, published, work_dir)
-        finally:
-            shutil.rmtree(work_dir / "spill", ignore_errors=True)
-            shutil.rmtree(export, ignore_errors=True)  # the lake has these files now, or nobody will
-        remove_old_files(store, bucket, published, before)
+    work_dir.mkdir(parents=True, exist_ok=True)
+    before = published_before(store, bucket)
+    kept = None if full else _kept_that_fits(work_dir, store, bucket, before, silver)
+    plan = _plan(files, kept)
+    if kept and before and before.build == kept.published.build and not any(plan.files.values()):
+        return before
+    require_build_id(build_id, before)
+    _require_files(plan.files)
+    export = work_dir / "export"
+    _prepare(work_dir, export, plan.files)
+    try:
+        with dbt_built(work_dir, progress, full=kept is None, leave_out=leave_out) as built:
+            tables = write_tables(built, export, full=kept is None)
+            result = BuildResult(tables, built.findings, silver)
+            published = publish(result, store, bucket, build_id, at, kept.published if kept else None)
+            if kept:
+                keep_increment(built, published)
+            else:
+                keep_full(built, published, work_dir)
+    finally:
+        shutil.rmtree(work_dir / "spill", ignore_errors=True)
+        shutil.rmtree(export, ignore_errors=True)  # the lake has these files now, or nobody will
+    remove_old_files(store, bucket, published, before)
     return published
 
 
@@ -167,12 +172,16 @@ def _prepare(work_dir: Path, export: Path, files: Mapping[str, Sequence[Path]]) 
 
 
 @contextmanager
-def _alone_in(work_dir: Path) -> Iterator[None]:
-    """Holds the work folder; the kernel gives it back when the process ends, however it ends."""
+def alone_in(work_dir: Path, *, waits: bool = True) -> Iterator[None]:
+    """Holds the work folder; the kernel gives it back when the process ends, however it ends.
+
+    While another process holds it: waits for that process, or else GoldBusy. What is committed must be asked for in
+    the block: the other one may have read more than was there before.
+    """
     work_dir.mkdir(parents=True, exist_ok=True)
     with (work_dir / "lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
         except BlockingIOError:
-            raise RuntimeFault("Gold is being built by another process: wait until it is done.") from None
+            raise GoldBusy("Gold is being built by another process: wait until it is done.") from None
         yield

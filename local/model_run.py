@@ -8,7 +8,7 @@ from adapters.ledger import Ledger, reports
 from adapters.objects import ObjectStore
 from local.gold import PublishedGold
 from local.lake import Lake
-from local.model import refresh_gold
+from local.model import alone_in, refresh_gold
 
 
 def model(
@@ -19,15 +19,19 @@ def model(
     progress: Callable[..., None],
     *,
     full: bool = False,
+    waits: bool = True,
 ) -> PublishedGold:
     """Brings Gold to exactly the committed Silver objects; nothing is published unless every test passes.
 
     What Gold has read is kept with Gold itself and compared to all that is committed, whenever and under whatever
-    number it was: a replay's revision of an old object is as new as any.
+    number it was: a replay's revision of an old object is as new as any. While another process builds, `waits` for its
+    end, or else raises GoldBusy.
     """
-    keys = reports.committed_silver(ledger)
-    files = {
-        entity: [lake.file(lake.buckets.silver, key) for key in listed] for entity, listed in keys.items()
-    }
-    build = f"{now:%Y%m%dt%H%M%S}-{secrets.token_hex(2)}"
-    return refresh_gold(files, lake.root / "model", store, lake.buckets.gold, build, now, progress, full=full)
+    work_dir = lake.root / "model"
+    with alone_in(work_dir, waits=waits):
+        files = {
+            entity: [lake.file(lake.buckets.silver, key) for key in keys]
+            for entity, keys in reports.committed_silver(ledger).items()
+        }
+        build = f"{now:%Y%m%dt%H%M%S}-{secrets.token_hex(2)}"
+        return refresh_gold(files, work_dir, store, lake.buckets.gold, build, now, progress, full=full)

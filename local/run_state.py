@@ -28,6 +28,7 @@ class Options:
     registry: str = "keystone-nexus"
     partitions: int = 4
     check_processes: int = 1
+    refresh: bool = True  # whether Gold follows Silver by itself
     grpc_port: int = 0  # 0: any free one
     broker: str = ""  # host:port of a real Kafka, or OWN_KAFKA; empty: the embedded one
     log: str = ""  # log id, for a real Kafka of one's own

@@ -25,8 +25,8 @@ from local.run_state import CODE, DUMMY_KEY, Options, Running, read_state
 POLL_S = 0.02
 # The longest first start seen is 5 s on two cores; a cold disk or a ledger in recovery may take ten times that.
 START_S = 90.0
-# The supervisor's own limits for its children add up to 235 s; it must have a say before we give up on it.
-STOP_S = 270.0
+# The supervisor's own limits for its children add up to 285 s; it must have a say before we give up on it.
+STOP_S = 320.0
 SUPERVISOR = "local.supervisor"
 LOG = "supervisor.log"
 
@@ -139,6 +139,7 @@ def _spawn_supervisor(
     ):
         argv += [name, value]
     argv += ["--broker-control"] * options.broker_control + ["--ends-with-caller"] * ends_with_caller
+    argv += ["--no-refresh"] * (not options.refresh)
     log = lake / "run" / LOG
     begin_anew_when_large(log)
     with log.open("ab") as output:

@@ -23,6 +23,7 @@ class Settings:
     log: str = ""
     ledger: str = ""
     check_processes: int = 1
+    refresh: bool = True
     region: str = REGION
     endpoint: str | None = None
 
@@ -35,11 +36,14 @@ class Settings:
     def from_env(cls, environment: Mapping[str, str]) -> Self:
         """Reads NEXUS_LAKE, NEXUS_BUCKET_PREFIX, NEXUS_BROKER, NEXUS_LOG, NEXUS_LEDGER_URL, NEXUS_CHECK_PROCESSES.
 
-        And AWS_REGION, AWS_ENDPOINT_URL, which only commands with `--s3` use.
+        And NEXUS_REFRESH (on, off), and AWS_REGION, AWS_ENDPOINT_URL, which only commands with `--s3` use.
         """
         processes = environment.get("NEXUS_CHECK_PROCESSES", "1")
         if not processes.isdecimal() or not 1 <= int(processes) <= 64:
             raise SettingsError(f"NEXUS_CHECK_PROCESSES is {processes!r}: give a number from 1 to 64")
+        refresh = environment.get("NEXUS_REFRESH") or "on"
+        if refresh not in ("on", "off"):
+            raise SettingsError(f"NEXUS_REFRESH is {refresh!r}: give on or off")
         return cls(
             lake=Path(environment.get("NEXUS_LAKE", ".nexus")),
             bucket_prefix=environment.get("NEXUS_BUCKET_PREFIX", DEFAULT_PREFIX),
@@ -47,6 +51,7 @@ class Settings:
             log=environment.get("NEXUS_LOG", ""),
             ledger=environment.get("NEXUS_LEDGER_URL", ""),
             check_processes=int(processes),
+            refresh=refresh == "on",
             region=environment.get("AWS_REGION", REGION),
             endpoint=environment.get("AWS_ENDPOINT_URL") or None,
         )
@@ -110,6 +115,32 @@ class CheckRunnerSettings:
             sweep_every=_seconds(environment, "NEXUS_SWEEP_EVERY_S", "30"),
             minimum_age=_seconds(environment, "NEXUS_SWEEP_MINIMUM_AGE_S", "30"),
         )
+
+
+@dataclass(frozen=True)
+class RefreshSettings:
+    """NEXUS_LAKE, NEXUS_BUCKET_PREFIX, NEXUS_LEDGER_URL, AWS_REGION, AWS_ENDPOINT_URL: all are needed."""
+
+    lake: Path
+    bucket_prefix: str
+    ledger_url: str
+    region: str
+    endpoint: str
+
+    @classmethod
+    def from_process(cls) -> Self:
+        """From this process's own environment."""
+        return cls.from_env(os.environ)
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> Self:
+        """SettingsError names what is missing."""
+        names = ("NEXUS_LAKE", "NEXUS_BUCKET_PREFIX", "NEXUS_LEDGER_URL", "AWS_REGION", "AWS_ENDPOINT_URL")
+        for name in names:
+            if not environment.get(name):
+                raise SettingsError(f"{name} is not set: `nexus up` sets it for the processes it starts")
+        lake, *others = (environment[name] for name in names)
+        return cls(Path(lake), *others)
 
 
 def _seconds(environment: Mapping[str, str], name: str, default: str) -> timedelta:

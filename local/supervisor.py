@@ -184,6 +184,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         registry=arguments.registry,
         partitions=arguments.partitions,
         check_processes=arguments.check_processes,
+        refresh=not arguments.no_refresh,
         grpc_port=arguments.grpc_port,
         broker=arguments.broker,
         log=arguments.log,
@@ -205,6 +206,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--registry", default=defaults.registry)
     parser.add_argument("--partitions", type=int, default=defaults.partitions)
     parser.add_argument("--check-processes", type=int, default=defaults.check_processes)
+    parser.add_argument("--no-refresh", action="store_true", help="Gold stays until `nexus model`")
     parser.add_argument("--grpc-port", type=int, default=defaults.grpc_port, help="0 takes any free one")
     parser.add_argument("--broker-control", action="store_true", help="take orders for broker faults (tests)")
     parser.add_argument("--child-environment", default="{}", metavar="JSON", help="added to every child's")

@@ -7,9 +7,11 @@ from collections.abc import Callable
 PATIENCE_S = 30.0
 
 
-def wait_until(condition: Callable[[], bool], what: str = "it did not come to that") -> None:
-    """Asks again and again until it is so; fails after PATIENCE_S."""
-    deadline = time.monotonic() + PATIENCE_S
+def wait_until(
+    condition: Callable[[], bool], what: str = "it did not come to that", patience_s: float = PATIENCE_S
+) -> None:
+    """Asks again and again until it is so; fails after `patience_s`."""
+    deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.01)  # leaves the core to those we wait for

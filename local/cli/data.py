@@ -17,11 +17,13 @@ from grpc_ingest.client import IngestClient
 from grpc_ingest.results import EventResult
 from lakehouse.errors import InputError
 from local import drain, runtime
+from local.children import GOLD
 from local.cli.context import call_of, entity_named
 from local.cli.output import NO, Lines, console, print_json, progress, table
 from local.demo import write_report
 from local.ledger_access import open_ledger
 from local.model_run import model as build_model
+from local.run_state import Running
 
 
 def send(
@@ -58,8 +60,7 @@ def send(
     if refused:
         raise typer.Exit(NO)
     console.print(
-        f"Acknowledged. Its rules are checked within seconds: [bold]nexus where {last}[/]; "
-        "[bold]nexus model[/] brings it to Gold."
+        f"Acknowledged. Its rules are checked within seconds: [bold]nexus where {last}[/]; {_way_to_gold(running)}"
     )
 
 
@@ -122,7 +123,7 @@ def load(
         console.print(
             f"The contract does not know {told}: kept beside each row. See [bold]nexus extras {wanted.name}"
         )
-    console.print("[bold]nexus model[/] brings Silver to Gold.")
+    console.print(_way_to_gold(running))
 
 
 def model(
@@ -171,6 +172,12 @@ def report(context: typer.Context) -> None:
     with open_ledger(call.lake, call.settings.ledger) as ledger:
         write_report(call.lake, ledger)
     console.print(f"{call.lake.report}")
+
+
+def _way_to_gold(running: Running) -> str:
+    if GOLD in running.children:
+        return "Gold follows by itself."
+    return "[bold]nexus model[/] brings it to Gold."
 
 
 def _objects(events: str) -> Iterator[dict[str, Any]]:

@@ -128,4 +128,4 @@ def _gold_says(sighting: Sighting) -> str:
         return "does not show it: a newer version of its key, or a later copy of it, stands in its place"
     if sighting.in_gold:
         return "[green]shows it"
-    return "does not show it yet: run `nexus model`"
+    return "does not show it yet: `nexus up` keeps it fresh, or run `nexus model`"

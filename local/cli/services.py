@@ -22,12 +22,20 @@ from local.run_state import Options, Running
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of lines.")]
 
 
-def options_of(call: Call, broker: str = "", log: str = "", ledger: str = "", grpc_port: int = 0) -> Options:
+def options_of(
+    call: Call,
+    broker: str = "",
+    log: str = "",
+    ledger: str = "",
+    grpc_port: int = 0,
+    refresh: bool | None = None,
+) -> Options:
     """What a lake is started with: options before environment."""
     settings = call.settings
     return Options(
         bucket_prefix=settings.bucket_prefix,
         check_processes=settings.check_processes,
+        refresh=settings.refresh if refresh is None else refresh,
         grpc_port=grpc_port,
         broker=broker or settings.broker,
         log=log or settings.log,
@@ -56,6 +64,14 @@ def up(
         str, typer.Option(help="postgresql://… of your own; without it the embedded one.")
     ] = "",
     grpc_port: Annotated[int, typer.Option(help="Port of the gRPC host; 0 takes any free one.")] = 0,
+    refresh: Annotated[
+        bool | None,
+        typer.Option(
+            "--refresh/--no-refresh",
+            help="Whether Gold follows Silver by itself; it does.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Starts everything and comes back when it works.
 
@@ -65,7 +81,7 @@ def up(
     if runtime.attach(call.lake.root) is not None:
         console.print(f"The lake {call.lake.root} runs already.")
     else:
-        options = options_of(call, broker, log, ledger, grpc_port)
+        options = options_of(call, broker, log, ledger, grpc_port, refresh)
         runtime.start(call.lake.root, options, tell)
     status(context)
 
@@ -113,7 +129,7 @@ def status(context: typer.Context, json: Json = False) -> None:
 
 def _print_status(running: Running, total: Balance, unlanded: int, findings: Sequence[Finding]) -> None:
     broker = f"{running.broker} ({'embedded' if running.embedded_broker else 'Kafka'}, log {running.log})"
-    gold = next((f.text for f in findings if f.subject == "Gold"), "none")
+    gold = next((f.text for f in findings if f.subject == "Gold"), "none").partition("; ")[0]
     rows = [
         ("lake", running.lake),
         ("gRPC", running.grpc_address),

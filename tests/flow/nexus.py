@@ -20,7 +20,7 @@ class Nexus:
         self.lake, self._root = lake, root
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         self._environment: Mapping[str, str] = (
-            inherited | {"NEXUS_LAKE": str(lake), "COLUMNS": "150"} | environment
+            inherited | {"NEXUS_LAKE": str(lake), "COLUMNS": "150", "NEXUS_REFRESH": "off"} | environment
         )
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":

@@ -68,7 +68,7 @@ def test_histories_that_fail_shrink_to_a_few_rows(compiled: CompiledGold) -> Non
     assert str(failed.value).count("\n  build ") <= 3
 
 
-@pytest.mark.parametrize("seed", range(10_000, 10_004))
+@pytest.mark.parametrize("seed", range(10_000, 10_010))
 def test_increments_of_dbt_equal_a_full_build(
     compiled: CompiledGold, seed: int, tmp_path: Path, work_dir: Path
 ) -> None:

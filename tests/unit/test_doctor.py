@@ -20,6 +20,7 @@ from local.lake import Lake
 from local.lake_folder import MIN_FREE_BYTES
 from local.lake_pairs import md5_of
 from local.lake_store import LakeFiles
+from local.refresh_trouble import Trouble, note_trouble
 from local.run_state import Running
 from tests.builders.bronze import NOON, PINS, a_bronze_object, an_outcome, seen
 
@@ -266,6 +267,26 @@ def test_gold_that_lacks_silver_says_by_how_much(lake: Lake, ledger: Ledger, exa
     assert "Gold" not in examined()
     place.write_text("{")
     require_helpful(examined()["Gold"])
+
+
+def test_gold_that_follows_by_itself_says_why_it_does_not(
+    lake: Lake, ledger: Ledger, examined: Examine
+) -> None:
+    land(ledger)
+    follows = running_lake(lake, children={"aws": 7, "gold": 8})
+    assert (examined(running_lake(lake))["Gold"].remedy, examined(follows)["Gold"].remedy) == (
+        "nexus model",
+        "It follows by itself",
+    )
+    lake.run.mkdir()
+    note_trouble(lake.run, Trouble(2, NOON.isoformat(), "model fact_sales: no"))
+    told = examined(follows)["Gold"]
+    require_helpful(told)
+    assert told.text == (
+        "nothing is published yet; "
+        f"to build it has failed 2 times since {NOON.isoformat()}: model fact_sales: no"
+    )
+    assert examined()["Gold"].state == "note"
 
 
 # --- what runs

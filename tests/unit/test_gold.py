@@ -1,6 +1,5 @@
 """Publishing a build and reading what is published; no dbt here."""
 
-import fcntl
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from lakehouse.errors import InputError, LakeError, RuntimeFault
+from lakehouse.errors import InputError, LakeError
 from local.gold import (
     Finding,
     ModelDoc,
@@ -29,7 +28,7 @@ from local.gold import (
     silver_keys,
 )
 from local.gold_files import WHOLE, BuiltFile, BuiltTable
-from local.model import refresh_gold
+from local.model import GoldBusy, alone_in, refresh_gold
 from local.publish import BuildResult, published_before, remove_old_files
 from local.publish import publish as publish_files
 from tests.fakes.folder_store import FolderStore, FolderStoreThatFails
@@ -279,10 +278,10 @@ def test_reader_of_the_build_before_keeps_reading(tmp_path: Path) -> None:
 def test_refresh_runs_once_at_a_time(tmp_path: Path) -> None:
     work = tmp_path / "model"
     work.mkdir()
-    with (work / "lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(RuntimeFault, match="another process"):
-            refresh_gold({}, work, FolderStore(tmp_path), BUCKET, "b1", AT, lambda *_: None)
+    with alone_in(work), pytest.raises(GoldBusy, match="another process"), alone_in(work, waits=False):
+        pass
+    with alone_in(work, waits=False):
+        pass
 
 
 def refresh(root: Path, files: dict[str, list[Path]]) -> None:
