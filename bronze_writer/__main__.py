@@ -5,6 +5,7 @@ Exit codes: 0 all landed · 1 something is away or refused, start it again · 2 
 """
 
 import argparse
+import gc
 import json
 import logging
 import signal
@@ -37,6 +38,10 @@ from lakehouse.catalog import load_entities
 from lakehouse.errors import InputError, NexusError, SettingsError
 
 _log = logging.getLogger("bronze_writer")
+
+# Every record held is an object that Python's collector looks at: after each 700 new ones, its default, that was 30 %
+# of the writer's CPU. Records are freed without it.
+_COLLECT_AFTER = 100_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,6 +100,7 @@ def load(settings: LakeSettings, arguments: argparse.Namespace) -> int:
 
 def run(settings: Settings, drain: threading.Event, store: Store) -> None:
     """Lands until `drain` is set and everything is landed. Whatever happens, nothing unsafe is committed."""
+    gc.set_threshold(_COLLECT_AFTER)
     closing = threading.Event()
     lake = settings.lake
     patient = PatientStore(store, lake.bucket, lake.patience_s, closing)
