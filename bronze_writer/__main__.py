@@ -24,7 +24,7 @@ from adapters.registry import SchemaRegistry
 from adapters.vitals import VitalsPage
 from bronze_writer.assignment import Resumption
 from bronze_writer.commits import Commits
-from bronze_writer.consumer import connect_consumer, topic_ids
+from bronze_writer.consumer import TopicIds, connect_consumer
 from bronze_writer.decode import Decoder
 from bronze_writer.lake import PatientStore, Store
 from bronze_writer.landing import AnotherHistory
@@ -115,9 +115,9 @@ def run(settings: Settings, drain: threading.Event, store: Store) -> None:
     with ExitStack() as at_end:  # the last first
         for end in (consumer.close, lanes.close, closing.set):
             at_end.callback(end)
-        ids = topic_ids(settings.broker, entities, security)
-        resumption = Resumption(patient, settings.log, settings.limits, decoders, entities, ids)
-        stream = Stream(lanes, commits, resumption, drain, lambda: _write_ready(settings.ready_file))
+        ids = TopicIds(settings.broker, entities, security)
+        resumption = Resumption(patient, settings.log, settings.limits, decoders, entities, ids.first)
+        stream = Stream(lanes, commits, resumption, drain, lambda: _write_ready(settings.ready_file), ids.now)
         if settings.health_port is not None:
             page = VitalsPage("127.0.0.1", settings.health_port, writer_vitals(stream))
             at_end.callback(page.close)

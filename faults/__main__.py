@@ -5,7 +5,9 @@ finding. Needs Kafka's jars (`make kafka`).
 """
 
 import argparse
+import faulthandler
 import logging
+import signal
 import sys
 from collections import Counter
 
@@ -33,6 +35,7 @@ def main() -> int:
     )
     parser.add_argument("--no-shrink", action="store_true", help="leave a failing history as it is")
     arguments = parser.parse_args()
+    faulthandler.register(signal.SIGUSR1)  # where a history is that seems to stand still
     logging.getLogger().addHandler(logging.NullHandler())  # else what has no handler goes to the terminal
     plans = _only(arguments) if arguments.only else _drawn(arguments)
     if missing := [kind.name for kind in KINDS if not kind.possible()]:

@@ -27,6 +27,7 @@ from faults.evidence import (
     without_abandoned,
 )
 from faults.kinds import KINDS, ONE, THREE, Kind, fitting
+from faults.shop import Shop
 from faults.waiting import NotSettled
 from faults.world import PREFIX, TOPICS, World
 from lakehouse.paths import Buckets
@@ -102,23 +103,30 @@ def run(plan: Plan, tell: Callable[[str], None]) -> Verdict:
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"nexus-faults-{plan.seed}-"))
     struck: list[Kind] = []
-    with _logged(folder / "history.log"), World(folder, plan.seed ^ _WORK, plan.brokers) as world:
-        shop = world.open_shop()
-        try:
+    findings: tuple[Finding, ...]
+    shop: Shop | None = None
+
+    def progress(text: str) -> None:
+        tell(f"{time.monotonic() - began:5.1f} s  {text}")
+
+    try:
+        with _logged(folder / "history.log"), World(folder, plan.seed ^ _WORK, plan.brokers) as world:
+            shop = world.open_shop()
             for place, seed in plan.strikes:
                 dice = random.Random(seed)
                 time.sleep(dice.uniform(*_BETWEEN_S))
-                tell(f"{time.monotonic() - began:5.1f} s  {KINDS[place].name}")
+                progress(KINDS[place].name)
                 _strike(KINDS[place], world, dice)
                 struck.append(KINDS[place])
+            progress("all struck")
             world.settle()
-            tell(f"{time.monotonic() - began:5.1f} s  settled")
+            progress("settled")
             findings = (*world.noted, *audit(_collect(world), shop.acknowledged, shop.sent))
-        except NotSettled as error:
-            findings = (Finding(NOT_SETTLED, str(error)),)
-        except Exception:  # noqa: BLE001 - a history's outermost loop: the next ones run all the same
-            findings = (Finding(BROKE_OFF, traceback.format_exc(limit=-3)),)
-        counts = (len(shop.sent), len(shop.acknowledged), len(shop.refused))
+    except NotSettled as error:
+        findings = (Finding(NOT_SETTLED, str(error)),)
+    except Exception:  # noqa: BLE001 - a history's outermost loop: the next ones run all the same
+        findings = (Finding(BROKE_OFF, traceback.format_exc(limit=-3)),)
+    counts = [len(told) for told in (shop.sent, shop.acknowledged, shop.refused)] if shop else [0, 0, 0]
     if findings:
         tell(f"kept to look at: {folder}")
     else:

@@ -61,23 +61,21 @@ def make_anew(world: World, draw: random.Random) -> None:
 
 def expire(world: World, draw: random.Random) -> None:
     """Retention takes records of one partition that were acknowledged and are not landed. They are lost, by name."""
+    place = (draw.choice(TOPICS), draw.randrange(PARTITIONS))
     writer = world.pid("writer")
     send_signal(writer, signal.SIGSTOP)
-    time.sleep(draw.uniform(1, 3))
-    topic, partition = draw.choice(TOPICS), draw.randrange(PARTITIONS)
-    held = [
-        r for r in read_broker(world.cluster.bootstrap, world.log, [topic]) if r.place.partition == partition
-    ]
-    if held:
-        end = held[-1].place.offset  # the last one stays: what is missing is told with the next object
-        world.past += held
-        asked = TopicPartition(topic, partition, end)
-        admin = AdminClient({"bootstrap.servers": world.cluster.bootstrap}, logger=QUIET)
-        admin.delete_records([asked])[asked].result(30)
+    time.sleep(draw.uniform(0.5, 2))
+    wait_for("records that are not landed", lambda: world.ends()[place] > _landed_end(world, *place) + 3)
+    records = read_broker(world.cluster.bootstrap, world.log, [place[0]])
+    held = [record for record in records if record.place.partition == place[1]]
+    end = held[-1].place.offset  # the last one stays: what is missing is told with the next object
+    world.past += held
+    asked = TopicPartition(*place, end)
+    admin = AdminClient({"bootstrap.servers": world.cluster.bootstrap}, logger=QUIET)
+    admin.delete_records([asked])[asked].result(30)
     send_signal(writer, signal.SIGKILL)
-    if held:
-        landed = _landed_end(world, topic, partition)
-        world.expired |= {Place(world.log, topic, partition, offset) for offset in range(landed, end)}
+    landed = _landed_end(world, *place)
+    world.expired |= {Place(world.log, *place, offset) for offset in range(landed, end)}
 
 
 def _landed_end(world: World, topic: str, partition: int) -> int:

@@ -61,8 +61,12 @@ class World:
         self._at_end = ExitStack()
 
     def __enter__(self) -> Self:
-        self._open_cluster()
-        self.up()
+        try:
+            self._open_cluster()
+            self.up()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -167,7 +171,7 @@ class World:
         self._wait()
 
     def _wait(self) -> None:
-        ends = self._broker_ends()
+        ends = self.ends()
 
         def arrived(told: Told) -> int:
             return sum(min(told.accounted.get(place, 0), end) for place, end in ends.items())
@@ -198,7 +202,8 @@ class World:
         finally:
             ledger.close()
 
-    def _broker_ends(self) -> Mapping[tuple[str, int], int]:
+    def ends(self) -> Mapping[tuple[str, int], int]:
+        """Ends of every partition in the broker."""
         topics = [entity.topic for entity in load_entities().values()]
         bootstrap = {"bootstrap.servers": self.cluster.bootstrap}
         consumer = Consumer({**bootstrap, "group.id": "ends"}, logger=QUIET)
