@@ -30,6 +30,7 @@ from lakehouse.errors import NexusError
 from local.kafka.cluster import Cluster
 from local.kafka.jars import fetch_jars, find_java
 from local.processes import Child, Command, read_when_written, spawn, stop, wait_ready
+from local.run_state import DUMMY_KEY
 
 # Below this share something costs the writer as much again as it does now.
 FLOOR = 0.06
@@ -43,6 +44,7 @@ _LIMITS = {
     "NEXUS_FLUSH_ROWS": "10000000",
     "NEXUS_FLUSH_SECONDS": "600",
 }
+_KEYS = {"AWS_ACCESS_KEY_ID": DUMMY_KEY, "AWS_SECRET_ACCESS_KEY": DUMMY_KEY}
 _TOPICS = [load_entities()[name].topic for name in STREAMED]
 
 
@@ -155,7 +157,7 @@ def be_plain() -> Mapping[str, Any]:
 def be_writer() -> Mapping[str, Any]:
     """The writer as `python -m bronze_writer --until-caught-up` runs it, with a stopwatch at its seams."""
     from adapters.objects import ObjectStore
-    from bronze_writer import decode
+    from bronze_writer import decode, rows
     from bronze_writer.__main__ import run
     from bronze_writer.settings import Settings
 
@@ -163,7 +165,7 @@ def be_writer() -> Mapping[str, Any]:
     settings = Settings.from_process()
     store = ObjectStore.connect(settings.lake.aws_endpoint, settings.lake.region)
     # inner before outer: what Parquet takes is not decoding
-    decode.encode_table = watch.timed("Parquet", decode.encode_table)
+    decode.encode_table = watch.timed("Parquet", rows.encode_table)  # type: ignore[attr-defined]
     decode.Decoder.encode = watch.timed("decoding and hashing", decode.Decoder.encode)  # type: ignore[method-assign]
     store.put_new = watch.timed("put", store.put_new)  # type: ignore[method-assign]
     drain = threading.Event()
@@ -212,14 +214,11 @@ class _Stopwatch:
 
 
 def _start_aws(folder: Path) -> Child:
-    from local.run_state import DUMMY_KEY
-
-    argv = (sys.executable, "-m", "local.aws_server", "--lake", str(folder / "lake"), "--port", "0")
-    argv += ("--port-file", str(folder / "aws.port"), "--region", "us-east-1")
     (folder / "lake").mkdir()
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "AWS_ACCESS_KEY_ID": DUMMY_KEY}
-    environment["AWS_SECRET_ACCESS_KEY"] = DUMMY_KEY
-    return spawn(Command("aws", argv, environment, folder), folder / "logs")
+    argv = [sys.executable, "-m", "local.aws_server", "--lake", str(folder / "lake"), "--port", "0"]
+    argv += ["--port-file", str(folder / "aws.port"), "--region", "us-east-1"]
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), **_KEYS}
+    return spawn(Command("aws", tuple(argv), environment, folder), folder / "logs")
 
 
 def _pair(bootstrap: str, endpoint: str, number: int) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -233,8 +232,7 @@ def _pair(bootstrap: str, endpoint: str, number: int) -> tuple[Mapping[str, Any]
         "NEXUS_LOG_LEVEL": "WARNING",
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
+        **_KEYS,
         **_LIMITS,
     }
     found = []

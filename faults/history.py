@@ -126,11 +126,12 @@ def run(plan: Plan, tell: Callable[[str], None]) -> Verdict:
         findings = (Finding(NOT_SETTLED, str(error)),)
     except Exception:  # noqa: BLE001 - a history's outermost loop: the next ones run all the same
         findings = (Finding(BROKE_OFF, traceback.format_exc(limit=-3)),)
-    counts = [len(told) for told in (shop.sent, shop.acknowledged, shop.refused)] if shop else [0, 0, 0]
+    sent, acknowledged, refused = (shop.sent, shop.acknowledged, shop.refused) if shop else ([], [], [])
     if findings:
         tell(f"kept to look at: {folder}")
     else:
         _remove(folder)
+    counts = len(sent), len(acknowledged), len(refused)
     return Verdict(plan, tuple(struck), *counts, time.monotonic() - began, findings)
 
 

@@ -86,6 +86,6 @@ def _ask(world: World, event: Event) -> ingest_pb2.Verdict | None:
     with grpc.insecure_channel(world.running.grpc_address) as channel:
         stream = channel.stream_stream(METHOD, response_deserializer=ingest_pb2.PutStreamResponse.FromString)
         for answer in stream(iter([request.SerializeToString()]), timeout=_ANSWER_S):
-            for verdict in answer.verdicts:
-                return verdict
+            verdict: ingest_pb2.Verdict = answer.verdicts[0]
+            return verdict
     return None

@@ -210,7 +210,7 @@ def test_auditor_excuses_what_retention_took_and_the_ledger_tells() -> None:
 
 def test_auditor_takes_rows_by_the_rules_that_judged_them() -> None:
     """Payments above the stricter limit are in Quarantine where those rules judged, in Silver where others did."""
-    evidence = deepcopy(GOOD)
+    evidence: Any = deepcopy(GOOD)
     above = [row for row in evidence.silver if (row.get("payment_value") or 0) > 500]
     assert above
     for row in above:

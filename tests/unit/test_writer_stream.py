@@ -80,7 +80,7 @@ def land_until_it_stops(ids: Sequence[Mapping[str, str]]) -> list[bytes]:
     """What is landed of a topic whose ids are these at one landing after the other, until it is refused."""
     store, lanes = FakeObjectStore(), None
     asked = iter(ids)
-    lanes = Lanes(PatientStore(store, BUCKET, patience_s=1))  # type: ignore[arg-type]
+    lanes = Lanes(PatientStore(store, BUCKET, patience_s=1))
     consumer = OneRecordAtATime(lambda given: len(list(store.keys(BUCKET, ""))) == given)
     stream = Stream(
         lanes,
