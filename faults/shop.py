@@ -38,6 +38,12 @@ class Shop:
         self._wait_settled(self._client)
         self._client.close(timeout=0)
 
+    def abandon(self) -> None:
+        """Ends it as it is. Idempotent, also after `close`."""
+        self._stop.set()
+        self._thread.join()
+        self._client.close(timeout=0)
+
     def pause(self) -> None:
         """Sends nothing more, and waits until every event is settled."""
         self._open.clear()

@@ -73,12 +73,12 @@ def everything_dies(world: World, draw: random.Random) -> None:
     for pid in [running.supervisor_pid, *running.children.values()]:
         if pid:
             send_signal(pid, signal.SIGKILL)
-    world.up_again(port)
+    world.up(port)
 
 
 def restart(world: World, draw: random.Random) -> None:
     """An orderly stop and a start, as for a new version of the software."""
-    world.up_again(world.down())
+    world.up(world.down())
 
 
 def wrong_clock(world: World, draw: random.Random) -> None:

@@ -34,7 +34,7 @@ def replace_cluster(world: World, draw: random.Random) -> None:
     world.end_history()
     port = world.down()
     world.replace_cluster()
-    world.up_again(port)
+    world.up(port)
     world.shop.resume()
 
 
@@ -56,7 +56,7 @@ def make_anew(world: World, draw: random.Random) -> None:
     runtime.stop(world.lake, lambda _event: None)
     world.log = f"{world.cluster.layout.log}-{len(world.past)}"
     world.shop.move(first, old, world.log)
-    world.up_again(port)
+    world.up(port)
 
 
 def expire(world: World, draw: random.Random) -> None:

@@ -7,8 +7,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 # Nothing moved for so long: more than a child's longest rest (30 s), the wait for a message that a killed check had
-# taken (60 s), and a broker's start on a loaded machine.
-STILL_S = 180.0
+# taken (60 s), and the start of three brokers (120 s) or of a lake (90 s, tried again) on a loaded machine.
+STILL_S = 300.0
 # Something moves and it never ends: a message that goes round, a child that dies again and again.
 LONGEST_S = 1800.0
 

@@ -72,12 +72,23 @@ class World:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._shop:
+            self._shop.abandon()
         with suppress(Exception):
             runtime.stop(self.lake, lambda _event: None, at_once=True)
         self._at_end.close()
 
     def up(self, grpc_port: int = 0) -> None:
-        """Starts the lake."""
+        """Starts the lake where its clients know it, once what was killed is gone."""
+        wait_for("the killed processes to be gone", lambda: read_holder(self.lake) is None or None)
+
+        def started() -> bool:
+            self._start(grpc_port)
+            return True
+
+        wait_for("the lake to start", started)
+
+    def _start(self, grpc_port: int) -> None:
         options = Options(
             broker=self.cluster.bootstrap_by_proxy,
             log=self.log,
@@ -87,16 +98,6 @@ class World:
         )
         # a history that is killed takes its lake with it
         runtime.start(self.lake, options, lambda _event: None, ends_with_caller=True)
-
-    def up_again(self, grpc_port: int) -> None:
-        """Starts the lake where its clients know it, once what was killed is gone."""
-        wait_for("the killed processes to be gone", lambda: read_holder(self.lake) is None or None)
-
-        def started() -> bool:
-            self.up(grpc_port)
-            return True
-
-        wait_for("the lake to start", started)
 
     def down(self) -> int:
         """Stops the lake in order; the port where its clients know it."""
