@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=21, help="in each history")
     parser.add_argument("--seed", type=int, default=1, help="of the first history; the next ones count up")
     parser.add_argument(
-        "--only", default="", help="strike with kinds whose names hold this, all in one history"
+        "--only", default="", help="strike with kinds whose names hold one of these (a,b), in one history"
     )
     parser.add_argument("--no-shrink", action="store_true", help="leave a failing history as it is")
     arguments = parser.parse_args()
@@ -64,7 +64,8 @@ def _drawn(arguments: argparse.Namespace) -> list[Plan]:
 
 def _only(arguments: argparse.Namespace) -> list[Plan]:
     """One history, on as many brokers as its first kind wants."""
-    wanted = [place for place, kind in enumerate(KINDS) if arguments.only in kind.name]
+    parts = [part.strip() for part in arguments.only.split(",")]
+    wanted = [place for place, kind in enumerate(KINDS) if any(part in kind.name for part in parts)]
     if not wanted:
         raise InputError(
             f"no kind is called {arguments.only!r}; there are: {', '.join(k.name for k in KINDS)}"
