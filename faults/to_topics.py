@@ -55,8 +55,8 @@ def make_anew(world: World, draw: random.Random) -> None:
     port = world.grpc_port
     runtime.stop(world.lake, lambda _event: None)
     world.log = f"{world.cluster.layout.log}-{len(world.past)}"
-    world.shop.move(first, old, world.log)
     world.up(port)
+    world.shop.move(first, old, world.log)  # now that the last answer of the old host was taken in
 
 
 def expire(world: World, draw: random.Random) -> None:
