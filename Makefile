@@ -28,8 +28,8 @@ test-kafka: kafka ## tests on brokers of Apache Kafka (Java 17+; Maven fetches t
 kafka: setup-dev ## Kafka's jars, for `nexus up --broker kafka` and test-kafka
 	@$(PY) -m local.kafka.jars
 
-faults: kafka ## histories of work and faults on a real Kafka, audited (N=15 histories, SEED=1; a failing seed is printed)
-	@$(PY) -m faults --histories $(or $(N),15) --seed $(or $(SEED),1) $(ARGS)
+faults: kafka ## histories of work and faults on a real Kafka, audited (N=15 of FAULTS=21, SEED=1; a failing seed is printed)
+	@$(PY) -m faults --histories $(or $(N),15) --faults $(or $(FAULTS),21) --seed $(or $(SEED),1) $(ARGS)
 
 fuzz: setup-dev ## broken Parquet files without end through the check (SECONDS=60; FIRST=number of the first)
 	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60) $(if $(FIRST),--first $(FIRST))

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,8 +82,8 @@ def main() -> int:
     return 0 if ratio >= FLOOR else 1
 
 
-def make_load(events: int) -> Load:
-    """Events of the four entities that a shop streams, about 250 bytes each."""
+def make_load(events: int, schema_id: Callable[[Entity], str] | None = None) -> Load:
+    """Events of the four entities that a shop streams, about 250 bytes each; `schema_id` stamps them."""
     encoder, contracts = EventEncoder("bench"), load_entities()
     wrapped: list[bytes] = []
     for number in range(events // BATCH * BATCH):
@@ -96,7 +96,7 @@ def make_load(events: int) -> Load:
         columns |= {name: "2017-10-02 10:56:33" for name in columns if name.endswith(("_timestamp", "_date"))}
         encoded = encoder.encode(name, columns, 1_506_941_793_000_000 + number)
         wrapped.append(wrap_entity(encoded.tag, encoded.message))
-    edge = Edge(contracts.values(), registry_id)
+    edge = Edge(contracts.values(), schema_id or registry_id)
     records = [record for record in map(edge.accept, wrapped) if not isinstance(record, Refusal)]
     assert len(records) == len(wrapped), "the load must pass the edge"
     batches = (wrapped[at : at + BATCH] for at in range(0, len(wrapped), BATCH))

@@ -25,6 +25,8 @@ GROUP = "nexus-bronze-writer"
 
 # One question to a broker on loopback or in the same region takes milliseconds.
 _ANSWER_S = 5.0
+# Landing waits for this answer; a broker that is away must not hold it up, and what it gave before is landed.
+_CONFIRM_S = 1.0
 # Outlasts a broker's restart; who supervises this process takes over then.
 _PATIENCE_S = 60.0
 _LOG_EVERY_S = 10.0
@@ -133,23 +135,38 @@ def known_end(consumer: Any, place: Place) -> int | None:
     return high if high >= 0 else None
 
 
-def topic_ids(broker: str, topics: Iterable[str], security: Mapping[str, Any] = PLAIN) -> dict[str, str]:
-    """Kafka's own ids of the topics, where they can be read: brokers before 2.8 and the embedded one have none."""
-    admin = AdminClient({"bootstrap.servers": broker, **security}, logger=logging.getLogger("librdkafka"))
-    cluster = _patiently("the cluster", lambda: admin.list_topics(timeout=_ANSWER_S))
-    wanted = [topic for topic in topics if topic in cluster.topics]
-    if not wanted or cluster.controller_id not in cluster.brokers:  # the embedded broker names none
-        return {}
-    asked = admin.describe_topics(TopicCollection(wanted), request_timeout=_ANSWER_S)
-    ids = {}
-    for topic, future in asked.items():
-        try:
-            found = str(future.result().topic_id)
-        except KafkaException:  # not allowed to describe, or gone: the other proofs of the history remain
-            continue
-        if found != _NO_ID:
-            ids[topic] = found
-    return ids
+class TopicIds:
+    """Kafka's own ids of topics, where they can be read: brokers before 2.8 and the embedded one have none.
+
+    `first` are those of the start. BrokerError when the cluster does not answer for a minute then.
+    """
+
+    def __init__(self, broker: str, topics: Iterable[str], security: Mapping[str, Any] = PLAIN) -> None:
+        self._admin = AdminClient(
+            {"bootstrap.servers": broker, **security}, logger=logging.getLogger("librdkafka")
+        )
+        cluster = _patiently("the cluster", lambda: self._admin.list_topics(timeout=_ANSWER_S))
+        known = cluster.controller_id in cluster.brokers  # the embedded broker names none
+        self.first = self._ask([topic for topic in topics if known and topic in cluster.topics])
+
+    def now(self) -> Mapping[str, str]:
+        """Asked for again; without those that cannot be told just now."""
+        self._admin.poll(0)  # serves the sign-in that a token's end asks for
+        return self._ask(list(self.first), _CONFIRM_S)
+
+    def _ask(self, topics: Sequence[str], within_s: float = _ANSWER_S) -> Mapping[str, str]:
+        if not topics:
+            return {}
+        ids = {}
+        asked = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=within_s)
+        for topic, future in asked.items():
+            try:
+                found = str(future.result().topic_id)
+            except KafkaException:  # not allowed to describe, or gone: the other proofs of the history remain
+                continue
+            if found != _NO_ID:
+                ids[topic] = found
+        return ids
 
 
 def is_end(error: KafkaError) -> bool:

@@ -56,7 +56,8 @@ class CsvBatch:
     def of(cls, origin: Origin, pieces: Sequence[Records]) -> Self:
         """A batch of at least one record."""
         hasher = RowHasher(origin.place.log, origin.place.topic, origin.place.partition)
-        hashes = [hasher.hash(p.first + i, p.record(i)) for p in pieces for i in range(len(p))]
+        offsets = [p.first + i for p in pieces for i in range(len(p))]
+        hashes = hasher.hash_all(offsets, [p.record(i) for p in pieces for i in range(len(p))])
         return cls(origin, pieces, np.array(hashes, np.int64))
 
     @property

@@ -1,5 +1,6 @@
 """Kafka values → Bronze rows. What cannot be decoded becomes a raw row with its reason; nothing is ever skipped."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -46,7 +47,8 @@ class Decoder:
     def encode(self, place: Place, records: Sequence[Record]) -> Encoded:
         """The object of these records, in their order."""
         hasher = RowHasher(place.log, place.topic, place.partition)
-        hashes = np.fromiter((hasher.hash(r.offset, r.value) for r in records), np.int64, len(records))
+        found = hasher.hash_all([r.offset for r in records], [r.value for r in records])
+        hashes = np.array(found, np.int64)
         return encode_table(self.rows(place, records, hashes), hashes)
 
     def rows(self, place: Place, records: Sequence[Record], hashes: npt.NDArray[np.int64]) -> pa.Table:
@@ -71,14 +73,14 @@ class Decoder:
 
     def _parts(self, records: Sequence[Record]) -> list[_Part]:
         """Records by schema version, each version decoded in one go."""
-        by_frame: dict[bytes, list[int]] = {}
+        by_frame: defaultdict[bytes, list[int]] = defaultdict(list)
         alone: dict[int, str] = {}
-        for row, record in enumerate(records):
-            if record.value is None or len(record.value) < FRAME_LENGTH:
-                fault = unframe(record.value)
+        for row, (_offset, _time, value) in enumerate(records):
+            if value is None or len(value) < FRAME_LENGTH:
+                fault = unframe(value)
                 alone[row] = fault.reason if isinstance(fault, Undecodable) else ""
             else:
-                by_frame.setdefault(record.value[:FRAME_LENGTH], []).append(row)
+                by_frame[value[:FRAME_LENGTH]].append(row)
         parts = [self._part(frame, rows, records) for frame, rows in by_frame.items()]
         return [*parts, _Part(list(alone), {}, alone, None)] if alone else parts
 

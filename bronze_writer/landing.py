@@ -47,6 +47,13 @@ class Place:
         if landed.topic_id and self.topic_id and landed.topic_id != self.topic_id:
             raise AnotherHistory(self, f"its id is {self.topic_id}, landed was {landed.topic_id}")
 
+    def require_topic(self, topic_id: str) -> None:
+        """AnotherHistory when the topic has another id by now; an empty one tells nothing."""
+        if topic_id and self.topic_id and topic_id != self.topic_id:
+            raise AnotherHistory(
+                self, f"its id is {topic_id}, and was {self.topic_id} when this writer began"
+            )
+
 
 @dataclass(frozen=True)
 class Encoded:

@@ -1,6 +1,6 @@
 """The assigned partitions, each with what it holds, what is being landed, and how far it is committed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -90,13 +90,20 @@ class Lanes(Mapping[Place, Lane]):
         for place in places:
             self._lanes.pop(place, None)
 
-    def land_due(self, now: float) -> None:
-        """Starts landing what is due, all partitions together; while draining also what has reached its end."""
-        for lane in self._lanes.values():
+    def due(self, now: float) -> list[Lane]:
+        """Partitions whose rows should become an object; while draining also those that have reached their end."""
+        return [
+            lane
+            for lane in self._lanes.values()
+            if lane.landing is None and not lane.writer.idle and (lane.writer.due(now) or lane.reached)
+        ]
+
+    def land(self, lanes: Iterable[Lane]) -> None:
+        """Starts landing what these hold, all together."""
+        for lane in lanes:
             writer = lane.writer
-            if lane.landing is None and not writer.idle and (writer.due(now) or lane.reached):
-                sealed, seen_end = writer.seal(), writer.landed_end
-                lane.landing = self._threads.submit(land, self._store, writer.place, sealed, seen_end)
+            sealed, seen_end = writer.seal(), writer.landed_end
+            lane.landing = self._threads.submit(land, self._store, writer.place, sealed, seen_end)
 
     def settle(self) -> None:
         """Takes in what was landed meanwhile; raises what a landing raised."""

@@ -28,7 +28,9 @@ class Record(NamedTuple):
     @classmethod
     def at(cls, offset: int, broker_time: int, value: bytes | None) -> "Record":
         """A record with its time brought within 1970 to 9999."""
-        return cls(offset, min(max(broker_time, 0), _LAST_TIME_MS), value)
+        if not 0 <= broker_time <= _LAST_TIME_MS:
+            broker_time = min(max(broker_time, 0), _LAST_TIME_MS)
+        return cls(offset, broker_time, value)
 
 
 Encode = Callable[[Place, Sequence[Record]], Encoded]

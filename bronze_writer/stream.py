@@ -48,10 +48,11 @@ class Stream:
         resumption: Resumption,
         drain: threading.Event,
         on_ready: Callable[[], None] = lambda: None,
+        topic_ids: Callable[[], Mapping[str, str]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lanes, self._commits, self._resumption = lanes, commits, resumption
-        self._drain, self._on_ready, self._clock = drain, on_ready, clock
+        self._drain, self._on_ready, self._topic_ids, self._clock = drain, on_ready, topic_ids, clock
         self._assigned = False
         self._failure: NexusError | None = None
         self._shortfall: BrokerError | None = None
@@ -102,7 +103,7 @@ class Stream:
         if self._moved:
             self._read_anew(consumer)
         self._lanes.settle()
-        self._lanes.land_due(now)
+        self._land(now)
         self._lanes.hold_back(
             lambda place: consumer.pause([TopicPartition(*place)]),
             lambda place: consumer.resume([TopicPartition(*place)]),
@@ -111,6 +112,19 @@ class Stream:
         if now >= self._beat_at:
             self._beat_at = now + _HEARTBEAT_S
             self._beat(consumer)
+
+    def _land(self, now: float) -> None:
+        """Lands what is due, once it is sure that it was read from the topics that this writer began with.
+
+        A topic that was made anew under a running writer shows in nothing else where the new one is already as long.
+        """
+        due = self._lanes.due(now)
+        if not due:
+            return
+        ids = self._topic_ids()
+        for lane in due:
+            lane.writer.place.require_topic(ids.get(lane.place[0], ""))
+        self._lanes.land(due)
 
     def _on_assign(self, consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         places = [(p.topic, p.partition) for p in partitions]

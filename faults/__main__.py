@@ -5,12 +5,15 @@ finding. Needs Kafka's jars (`make kafka`).
 """
 
 import argparse
+import faulthandler
+import logging
+import signal
 import sys
 from collections import Counter
 
-from faults.history import Plan, Verdict, run, shrink
+from faults.history import Plan, Verdict, brokers_of, deal, run, shrink
 from faults.kinds import KINDS
-from lakehouse.errors import NexusError
+from lakehouse.errors import InputError, NexusError
 
 LOSSES = (
     "acknowledged, not there",
@@ -27,12 +30,22 @@ def main() -> int:
     parser.add_argument("--histories", type=int, default=15)
     parser.add_argument("--faults", type=int, default=21, help="in each history")
     parser.add_argument("--seed", type=int, default=1, help="of the first history; the next ones count up")
+    parser.add_argument(
+        "--only", default="", help="strike with kinds whose names hold one of these (a,b), in one history"
+    )
     parser.add_argument("--no-shrink", action="store_true", help="leave a failing history as it is")
     arguments = parser.parse_args()
+    faulthandler.register(signal.SIGUSR1)  # where a history is that seems to stand still
+    logging.getLogger().addHandler(logging.NullHandler())  # else what has no handler goes to the terminal
+    plans = _only(arguments) if arguments.only else _drawn(arguments)
+    if missing := [kind.name for kind in KINDS if not kind.possible()]:
+        print(f"left out, as this machine lacks what they need (faults/skewed.py): {', '.join(missing)}")
     verdicts = []
-    for number in range(arguments.histories):
-        plan = Plan.draw(arguments.seed + number, arguments.faults, _dealt(number, arguments.faults))
-        print(f"history {number + 1} of {arguments.histories}, seed {plan.seed}", flush=True)
+    for number, plan in enumerate(plans):
+        print(
+            f"history {number + 1} of {len(plans)}, seed {plan.seed}, {plan.brokers} broker{'s' * (plan.brokers > 1)}",
+            flush=True,
+        )
         verdict = run(plan, _tell)
         _print(verdict)
         verdicts.append(verdict)
@@ -43,9 +56,23 @@ def main() -> int:
     return _summary(verdicts)
 
 
-def _dealt(number: int, faults: int) -> range:
-    """Places of the kinds that this history has for sure: all are dealt round once before dice decide alone."""
-    return range(min(number * faults, len(KINDS)), min((number + 1) * faults, len(KINDS)))
+def _drawn(arguments: argparse.Namespace) -> list[Plan]:
+    seeds = range(arguments.seed, arguments.seed + arguments.histories)
+    dealt = deal(seeds, arguments.faults)
+    return [Plan.draw(seed, arguments.faults, dealt[seed]) for seed in seeds]
+
+
+def _only(arguments: argparse.Namespace) -> list[Plan]:
+    """One history, on as many brokers as its first kind wants."""
+    parts = [part.strip() for part in arguments.only.split(",")]
+    wanted = [place for place, kind in enumerate(KINDS) if any(part in kind.name for part in parts)]
+    if not wanted:
+        raise InputError(
+            f"no kind is called {arguments.only!r}; there are: {', '.join(k.name for k in KINDS)}"
+        )
+    seeds = (arguments.seed, arguments.seed + 1)
+    seed = next(s for s in seeds if brokers_of(s) in KINDS[wanted[0]].brokers)
+    return [Plan.draw(seed, len(wanted), wanted)]
 
 
 def _tell(text: str) -> None:

@@ -1,12 +1,13 @@
 """Judges a history: is every acknowledged event where it must be, once, unchanged? Trusts no count and no ledger.
 
-`audit(evidence, acknowledged, sent, excused)` gives findings; none means that the promise was kept. What it asks:
+`audit(evidence, acknowledged, sent)` gives findings; none means that the promise was kept. What it asks:
 
 1. Each position of the broker is in Bronze, once, with the event that the broker has there, and Bronze has no other.
 2. Each acknowledged event is in the broker at the position that its sender was told.
 3. Each Bronze position is in exactly one of Silver and Quarantine, once, as the same event with the same content, and
-   there where its content belongs.
-4. Gold holds each key once, with the values of its newest version, and no key that was deleted.
+   there where its content belongs by the rules that judged it. Its key's day is that of the broker's clock.
+4. What retention took before it was landed is told as such, position by position, and nothing else is.
+5. Gold holds each key once, with the values of its newest version, and no key that was deleted.
 """
 
 from collections import Counter, defaultdict
@@ -17,9 +18,12 @@ from decimal import Decimal
 from typing import Any
 
 from faults.evidence import Evidence, Place
+from faults.stricter import ENTITY, stricter
 from faults.workload import Event
 from grpc_ingest.proto.gen.nexus.v1 import orders_pb2, payments_pb2
+from lakehouse.catalog import load_entities
 
+STRICTER = stricter(load_entities())[ENTITY].rules_hash
 SHOWN = 5  # of each kind of finding: the first few tell what is wrong
 _HEADER = 18  # bytes of the schema registry's header before the message, and one for the message's index
 _MESSAGES: Mapping[str, Any] = {"orders.v1": orders_pb2.Order, "payments.v1": payments_pb2.Payment}
@@ -47,6 +51,7 @@ def audit(evidence: Evidence, acknowledged: Sequence[Acknowledged], sent: Iterab
     return [
         *_broker_in_bronze(evidence),
         *_acknowledged_in_broker(evidence, acknowledged),
+        *_expired_as_told(evidence),
         *_bronze_once_below(evidence, versions),
         *_gold_as_silver(evidence),
     ]
@@ -68,9 +73,10 @@ def _broker_in_bronze(evidence: Evidence) -> Iterable[Finding]:
     yield from _tell("twice in Bronze", (place for place, count in there.items() if count > 1))
     broker = {record.place: record for record in evidence.broker}
     logs = {record.place.log for record in evidence.broker}
-    yield from _tell("in the broker, not in Bronze", broker.keys() - there.keys())
+    yield from _tell("in the broker, not in Bronze", broker.keys() - there.keys() - evidence.expired)
     strangers = (place for place in there.keys() - broker.keys() if place.log in logs)
     yield from _tell("in Bronze, not in the broker", strangers)
+    yield from _days_of_the_broker(evidence.bronze)
     for row in evidence.bronze:
         record = broker.get(row["place"])
         if record is None:
@@ -84,9 +90,27 @@ def _acknowledged_in_broker(evidence: Evidence, acknowledged: Sequence[Acknowled
     bronze = {row["place"]: row["event_id"] for row in evidence.bronze}
     for told in acknowledged:
         found = bronze.get(told.place)
-        if found != told.event_id:
+        if found != told.event_id and told.place not in evidence.expired:
             what = "nothing" if found is None else found
             yield Finding("acknowledged, not there", f"{told.event_id} at {told.place}: {what} is there")
+
+
+def _expired_as_told(evidence: Evidence) -> Iterable[Finding]:
+    lost = evidence.expired - {row["place"] for row in evidence.bronze}
+    yield from _tell("lost to retention, not told", lost - evidence.told_expired)
+    yield from _tell("told to be lost, though it is not", evidence.told_expired - lost)
+
+
+def _days_of_the_broker(bronze: Iterable[Mapping[str, Any]]) -> Iterable[Finding]:
+    first: dict[str, Mapping[str, Any]] = {}
+    for row in bronze:
+        known = first.get(row["file"])
+        if known is None or row["place"] < known["place"]:
+            first[row["file"]] = row
+    for file, row in first.items():
+        day = datetime.fromtimestamp(row["broker_time"] / 1000, UTC)
+        if f"year={day.year:04d}/month={day.month:02d}/day={day.day:02d}/" not in file:
+            yield Finding("not under the broker's day", f"{file} begins at {day:%Y-%m-%d %H:%M:%S}")
 
 
 def _bronze_once_below(
@@ -120,8 +144,9 @@ def _as_sent(
     event = versions.get((row["event_id"], moment, row["op"]))
     if event is None:
         return
-    if event.fate != layer:
-        yield Finding("in the wrong place", f"{row['event_id']} is in {layer}, and belongs into {event.fate}")
+    belongs = event.fate if row["rules"] != STRICTER else event.stricter_fate
+    if belongs != layer:
+        yield Finding("in the wrong place", f"{row['event_id']} is in {layer}, and belongs into {belongs}")
     for name, value in event.columns.items():
         if not _same(value, row[name]):
             yield Finding("changed on the way", f"{row['event_id']}.{name}: {value!r} became {row[name]!r}")

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from faults.stricter import LIMIT
+
 Fate = Literal["silver", "quarantine"]
 SECOND = 1_000_000  # occurred_at counts microseconds
 HOUR, DAY = 3600 * SECOND, 86_400 * SECOND
@@ -28,6 +30,13 @@ class Event:
     columns: Mapping[str, Any]
     fate: Fate
     op: str = "upsert"
+
+    @property
+    def stricter_fate(self) -> Fate:
+        """Where its row must be found if it was judged by the rules of `faults.stricter`."""
+        value = self.columns.get("payment_value")
+        above = self.fate == "silver" and self.op != "delete" and value is not None and float(value) > LIMIT
+        return "quarantine" if above else self.fate
 
     @property
     def key(self) -> tuple[Any, ...]:

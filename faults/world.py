@@ -1,24 +1,22 @@
-"""What a history runs in: a Kafka of its own behind a proxy, a lake on it, a shop that never stops sending.
+"""What a history runs in: a Kafka of its own behind proxies, a lake on it, a shop that never stops sending."""
 
-The shop's client resends what was not acknowledged, as it promises; what it was told is kept for the auditor.
-"""
-
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 import boto3
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from adapters.ledger import Ledger, reports
-from faults.auditor import Acknowledged
-from faults.evidence import Place
-from faults.workload import Event, Workload
-from grpc_ingest.client import Batching, EventResult, IngestClient
+from faults.auditor import Finding
+from faults.evidence import Place, Record, read_broker
+from faults.shop import Shop
+from faults.waiting import wait_for, wait_while_moving
+from faults.workload import Workload
 from lakehouse.catalog import load_entities
 from local import runtime
 from local.kafka.cluster import Cluster
@@ -26,118 +24,97 @@ from local.kafka.proxy import Proxy
 from local.lake_lock import read_holder
 from local.run_state import Options, Running
 
-T = TypeVar("T")
-
 PREFIX = "olist-data-lake"
-# Events a second: enough that every fault hits something on its way, few enough for two cores.
-RATE = 150
-# Time for everything to arrive after the last fault: deaths in a row make a child rest up to 30 s.
-SETTLE_S = 300.0
-HEAL_S = 60.0
-_ENVIRONMENT = {
-    "NEXUS_FLUSH_SECONDS": "0.5",  # small objects, many landings: more moments at which a kill hurts
-    "NEXUS_FLUSH_ROWS": "200",
-    "NEXUS_SWEEP_EVERY_S": "2",
-    "NEXUS_SWEEP_MINIMUM_AGE_S": "2",
-}
+# What the shop sells; the other topics stay empty.
+TOPICS = ("orders.v1", "payments.v1")
+PARTITIONS = 4
+# Small objects, many landings: more moments at which a kill hurts.
+WRITER = {"NEXUS_FLUSH_SECONDS": "0.5", "NEXUS_FLUSH_ROWS": "200"}
+_ENVIRONMENT = {**WRITER, "NEXUS_SWEEP_EVERY_S": "2", "NEXUS_SWEEP_MINIMUM_AGE_S": "2"}
+# librdkafka's own lines about brokers that are gone would drown the history's: they go to its log file.
+QUIET = logging.getLogger("faults.librdkafka")
 
 
-class NotSettled(AssertionError):
-    """After the last fault, something did not arrive in time."""
+class Told(NamedTuple):
+    """What the ledger says: positions landed or void of the log, rows that wait for their check."""
 
-
-class Shop:
-    """Sends the workload's events at RATE until told to stop. `acknowledged` is filled by the client's thread."""
-
-    def __init__(self, address: str, workload: Workload) -> None:
-        self.sent: list[Event] = []
-        self.acknowledged: list[Acknowledged] = []
-        self.refused: list[EventResult] = []
-        self._workload = workload
-        batching = Batching(size=20, buffer=5000, give_up_after_s=600)
-        self._client = IngestClient.connect(address, "faults", batching=batching, on_results=self._note)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="shop", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stops sending, waits until every event is settled."""
-        self._stop.set()
-        self._thread.join()
-        counts = self._client.close(timeout=SETTLE_S)
-        if counts.pending:
-            raise NotSettled(f"{counts.pending} events were neither acknowledged nor refused")
-
-    def send(self, event: Event) -> None:
-        """One event, at once."""
-        self.sent.append(event)
-        self._client.send(
-            event.entity, event.columns, event.occurred_at, op=event.op, event_id=event.event_id
-        )
-
-    def _run(self) -> None:
-        due = time.monotonic()
-        while not self._stop.is_set():
-            self.send(self._workload.next())
-            due += 1 / RATE
-            self._stop.wait(max(0.0, due - time.monotonic()))
-
-    def _note(self, results: Sequence[EventResult]) -> None:
-        for result in results:
-            if result.position is None:
-                self.refused.append(result)
-            else:
-                position = result.position
-                place = Place(position.log, position.topic, position.partition, position.offset)
-                self.acknowledged.append(Acknowledged(result.event_id, place))
+    accounted: Mapping[tuple[str, int], int]
+    unchecked: int
 
 
 class World:
-    """A context manager; nothing of it stays behind. Must be used from the main thread, which spawns."""
+    """A context manager; nothing of it stays behind. Must be used from the main thread, which spawns.
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    `past` holds what brokers held whose topics are gone, `expired` the positions that a fault took from the broker
+    before they were landed, `noted` what a fault itself found wrong.
+    """
+
+    def __init__(self, folder: Path, seed: int, brokers: int = 1) -> None:
         self.lake = folder / "lake"
-        self.cluster = Cluster(folder / "kafka")
-        ports = self.cluster.layout.ports[0]
-        self.proxy = Proxy(ports.proxy, ports.behind_proxy)
         self.workload = Workload(seed)
-        self.log = self.cluster.layout.log
+        self.past: list[Record] = []
+        self.expired: set[Place] = set()
+        self.noted: list[Finding] = []
+        self._folder, self._brokers = folder, brokers
         self._shop: Shop | None = None
+        self._clusters = 0
+        self._at_end = ExitStack()
 
     def __enter__(self) -> Self:
-        self.cluster.start()
-        self.proxy.__enter__()
-        self.up()
+        try:
+            self._open_cluster()
+            self.up()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._shop:
+            self._shop.abandon()
         with suppress(Exception):
             runtime.stop(self.lake, lambda _event: None, at_once=True)
-        self.proxy.__exit__(kind, error, trace)
-        self.cluster.stop()
+        self._at_end.close()
 
     def up(self, grpc_port: int = 0) -> None:
-        """Starts the lake."""
+        """Starts the lake where its clients know it, once what was killed is gone."""
+        wait_for("the killed processes to be gone", lambda: read_holder(self.lake) is None or None)
+
+        def started() -> bool:
+            self._start(grpc_port)
+            return True
+
+        wait_for("the lake to start", started)
+
+    def _start(self, grpc_port: int) -> None:
         options = Options(
             broker=self.cluster.bootstrap_by_proxy,
             log=self.log,
+            partitions=PARTITIONS,
             environment=_ENVIRONMENT,
             grpc_port=grpc_port,
             refresh=False,  # histories build, and kill, Gold themselves
         )
-        runtime.start(self.lake, options, lambda _event: None)
+        # a history that is killed takes its lake with it
+        runtime.start(self.lake, options, lambda _event: None, ends_with_caller=True)
 
-    def up_again(self, grpc_port: int) -> None:
-        """Starts the lake where its clients know it, once what was killed is gone."""
-        wait_for("the killed processes to be gone", lambda: read_holder(self.lake) is None or None, HEAL_S)
+    def down(self) -> int:
+        """Stops the lake in order; the port where its clients know it."""
+        port = self.grpc_port
+        runtime.stop(self.lake, lambda _event: None)
+        return port
 
-        def started() -> bool:
-            self.up(grpc_port)
-            return True
+    @property
+    def grpc_port(self) -> int:
+        """Of the ingest host."""
+        return int(self.running.grpc_address.rpartition(":")[2])
 
-        wait_for("the lake to start", started, HEAL_S)
+    def replace_cluster(self) -> None:
+        """A new Kafka in the place of the old one, which is gone. To be called while the lake is down."""
+        self._at_end.close()
+        self._open_cluster()
 
     def open_shop(self) -> Shop:
         """Begins to send."""
@@ -157,16 +134,15 @@ class World:
 
     def pid(self, child: str) -> int:
         """Pid of a child, waited for while it is down."""
-        return wait_for(f"{child} to run", lambda: self.running.children.get(child), HEAL_S)
+        return wait_for(f"{child} to run", lambda: self.running.children.get(child))
 
     def wait_healed(self) -> None:
         """Every child runs."""
-        wait_for("every process to run", lambda: all(self.running.children.values()) or None, HEAL_S)
+        wait_for("every process to run", lambda: all(self.running.children.values()) or None)
 
     def sqs(self) -> tuple[Any, str]:
         """A client of the local SQS, and the check queue's URL."""
-        running = self.running
-        return self.client("sqs"), running.check_queue_url
+        return self.client("sqs"), self.running.check_queue_url
 
     def client(self, service: str) -> Any:
         """A boto3 client of the local AWS."""
@@ -179,33 +155,62 @@ class World:
             aws_secret_access_key="local",  # noqa: S106 - local servers take any key
         )
 
+    def end_history(self) -> int:
+        """Pauses the shop, waits until all is landed and keeps what the broker holds: its topics may go now.
+
+        How many events were acknowledged until here.
+        """
+        self.shop.pause()
+        self.wait_healed()
+        self._wait()
+        self.past += read_broker(self.cluster.bootstrap, self.log, TOPICS)
+        return len(self.shop.acknowledged)
+
     def settle(self) -> None:
-        """Waits until all that is in the broker is landed and checked. NotSettled, with what waits, when it is not."""
+        """Stops the shop and waits until all that is in the broker is landed and checked. NotSettled if it is not."""
         self.shop.close()
         self.wait_healed()
-        ends = self._broker_ends()
+        self._wait()
+
+    def _wait(self) -> None:
+        ends = self.ends()
+
+        def arrived(told: Told) -> int:
+            return sum(min(told.accounted.get(place, 0), end) for place, end in ends.items())
 
         def settled() -> bool | None:
-            ledger = Ledger.connect(self.running.ledger_url)
-            try:
-                landed = {
-                    (p.topic, p.partition): p.landed for p in reports.positions(ledger) if p.log == self.log
-                }
-                unchecked = sum(balance.unchecked.rows for balance in reports.balance(ledger).values())
-            finally:
-                ledger.close()
-            arrived = all(landed.get(place, 0) >= end for place, end in ends.items())
-            return True if arrived and not unchecked else None
+            told = self._ledger_says()
+            return True if arrived(told) >= sum(ends.values()) and not told.unchecked else None
 
-        wait_for("everything to be landed and checked", settled, SETTLE_S)
+        def figures() -> str:
+            told = self._ledger_says()
+            down = [name for name, pid in self.running.children.items() if not pid]
+            return (
+                f"{arrived(told):,} of {sum(ends.values()):,} positions landed, {told.unchecked:,} rows not checked"
+                + f", {', '.join(down)} down" * bool(down)
+            )
 
-    def _broker_ends(self) -> Mapping[tuple[str, int], int]:
-        from confluent_kafka import Consumer, TopicPartition
+        wait_while_moving("everything to be landed and checked", settled, figures)
 
-        topics = [entity.topic for entity in load_entities().values()]
-        consumer = Consumer({"bootstrap.servers": self.cluster.bootstrap, "group.id": "ends"})
+    def _ledger_says(self) -> "Told":
+        ledger = Ledger.connect(self.running.ledger_url)
         try:
-            known = AdminClient({"bootstrap.servers": self.cluster.bootstrap}).list_topics(timeout=30).topics
+            accounted = {
+                (p.topic, p.partition): p.landed + p.void
+                for p in reports.positions(ledger)
+                if p.log == self.log
+            }
+            return Told(accounted, sum(one.unchecked.rows for one in reports.balance(ledger).values()))
+        finally:
+            ledger.close()
+
+    def ends(self) -> Mapping[tuple[str, int], int]:
+        """Ends of every partition in the broker."""
+        topics = [entity.topic for entity in load_entities().values()]
+        bootstrap = {"bootstrap.servers": self.cluster.bootstrap}
+        consumer = Consumer({**bootstrap, "group.id": "ends"}, logger=QUIET)
+        try:
+            known = AdminClient(bootstrap, logger=QUIET).list_topics(timeout=30).topics
             places = [(topic, p) for topic in topics if topic in known for p in known[topic].partitions]
             return {
                 (topic, partition): consumer.get_watermark_offsets(
@@ -216,17 +221,13 @@ class World:
         finally:
             consumer.close()
 
-
-def wait_for(what: str, ask: Callable[[], T | None], within_s: float) -> T:
-    """Asks until it gives something. NotSettled when it does not in time."""
-    deadline = time.monotonic() + within_s
-    last: Exception | None = None
-    while time.monotonic() < deadline:
-        try:
-            answer = ask()
-        except Exception as error:  # noqa: BLE001 - what is asked may be down just now: that is what we wait out
-            last, answer = error, None
-        if answer:
-            return answer
-        time.sleep(0.05)
-    raise NotSettled(f"waited {within_s:g} s in vain for {what}" + (f": {last!r}" if last else ""))
+    def _open_cluster(self) -> None:
+        self._clusters += 1
+        self.cluster = Cluster(self._folder / f"kafka-{self._clusters}", self._brokers)
+        self._at_end.callback(self.cluster.stop)
+        self.cluster.start()
+        self.proxies = [
+            self._at_end.enter_context(Proxy(ports.proxy, ports.behind_proxy))
+            for ports in self.cluster.layout.ports
+        ]
+        self.log = self.cluster.layout.log

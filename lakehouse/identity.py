@@ -2,7 +2,7 @@
 
 import hashlib
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _MASK_64 = 2**64 - 1
@@ -70,7 +70,8 @@ def event_id_of_position(position: Position) -> str:
 
 def row_hash(position: Position, value: bytes | None) -> int:
     """Signed 64-bit hash of a row: its position and the exact bytes that arrived (None: a tombstone)."""
-    return RowHasher(position.log, position.topic, position.partition).hash(position.offset, value)
+    hasher = RowHasher(position.log, position.topic, position.partition)
+    return hasher.hash_all([position.offset], [value])[0]
 
 
 class RowHasher:
@@ -80,14 +81,17 @@ class RowHasher:
         self._start = hashlib.sha256(f"{log}\0{topic}\0".encode())
         self._partition = partition
 
-    def hash(self, offset: int, value: bytes | None) -> int:
-        """Signed 64-bit hash of the row at this offset."""
-        digest = self._start.copy()
-        length = -1 if value is None else len(value)
-        digest.update(_POSITION_TAIL.pack(self._partition, offset, length))
-        if value:
-            digest.update(value)
-        return int.from_bytes(digest.digest()[:8], signed=True)
+    def hash_all(self, offsets: Iterable[int], values: Iterable[bytes | None]) -> Sequence[int]:
+        """Signed 64-bit hashes of the rows at these offsets. A writer spends a tenth of its time here."""
+        copy, pack, partition = self._start.copy, _POSITION_TAIL.pack, self._partition
+        digests = []
+        for offset, value in zip(offsets, values, strict=True):
+            digest = copy()
+            digest.update(
+                pack(partition, offset, -1) if value is None else pack(partition, offset, len(value)) + value
+            )
+            digests.append(digest.digest()[:8])
+        return struct.unpack(f">{len(digests)}q", b"".join(digests))
 
 
 def hash_sum(hashes: Iterable[int]) -> int:

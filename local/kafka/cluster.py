@@ -28,9 +28,9 @@ from local.kafka.jars import find_java, require_jars
 from local.lake_store import write_whole
 from local.processes import Child, Command, free_port, kill, spawn, stop, wait_ready
 
-# Seen here: 1.5 s alone, 12 s for three at once on two cores; a loaded machine may take five times that.
-START_S = 60.0
-FORMAT_S = 60.0
+# Seen here: 1.5 s alone, 12 s for three at once on two cores; a loaded machine may take ten times that.
+START_S = 120.0
+FORMAT_S = 120.0
 # A controlled shutdown moves leaders away; a lone broker has nowhere to, and ends in a second.
 STOP_S = 20.0
 # A broker for a laptop: 340 MB resident with this heap; larger ones only if more than about 10,000 partitions.

@@ -85,19 +85,20 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         there: asyncio.StreamWriter | None = None
+        ways: list[asyncio.Future[None]] = []
         try:
             answers, there = await asyncio.open_connection("127.0.0.1", self._target)
-            await asyncio.wait(
-                [
-                    asyncio.ensure_future(self._pass_on(reader, there, slow=False)),
-                    asyncio.ensure_future(self._pass_on(answers, writer, slow=True)),
-                ],
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            ways += [
+                asyncio.ensure_future(self._pass_on(reader, there, slow=False)),
+                asyncio.ensure_future(self._pass_on(answers, writer, slow=True)),
+            ]
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         except (OSError, asyncio.CancelledError):
             pass  # nobody behind it, or cut: the client sees its connection end
         finally:
             self._tasks.discard(task)
+            for way in ways:
+                way.cancel()
             for side in filter(None, (writer, there)):
                 side.transport.abort()
 

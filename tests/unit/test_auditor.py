@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from faults.auditor import Acknowledged, audit, newest_versions
-from faults.evidence import Evidence, Place, Record
+from faults.auditor import STRICTER, Acknowledged, audit, newest_versions
+from faults.evidence import Evidence, Place, Record, without_abandoned
 from faults.workload import Event, Workload
 from lakehouse.catalog import load_entities
 from lakehouse.wire import FieldTable, encode, frame_header
@@ -56,7 +56,8 @@ def what_must_be() -> tuple[Evidence, list[Acknowledged]]:
             "op": event.op,
             "place": place,
             "row_hash": hash(place),
-            "file": "f",
+            "file": "payments/year=1970/month=01/day=01/f",
+            "rules": "",
         }
         bronze.append({**row, "occurred_at": event.occurred_at, "broker_time": 1, "raw_reason": None})
         if event.fate == "quarantine":
@@ -116,6 +117,33 @@ def both(*defects: Callable[[Any], None]) -> Callable[[Any], None]:
     return all_of_them
 
 
+def expire(told: bool) -> Callable[[Any], None]:
+    """A position that retention took: it is in no layer, and told of or not."""
+
+    def take(evidence: Any) -> None:
+        place = next(row["place"] for row in evidence.quarantine)
+        evidence.bronze[:] = [row for row in evidence.bronze if row["place"] != place]
+        evidence.quarantine[:] = [row for row in evidence.quarantine if row["place"] != place]
+        object.__setattr__(evidence, "expired", frozenset({place}))
+        if told:
+            object.__setattr__(evidence, "told_expired", frozenset({place}))
+
+    return take
+
+
+def tell_that_all_is_lost(evidence: Any) -> None:
+    object.__setattr__(evidence, "told_expired", frozenset({evidence.bronze[3]["place"]}))
+
+
+def judge_all_by_stricter_rules(evidence: Any) -> None:
+    for row in evidence.silver:
+        row["rules"] = STRICTER
+
+
+def put_under_the_senders_day(evidence: Any) -> None:
+    evidence.bronze[0]["file"] = "payments/year=2018/month=01/day=01/g"
+
+
 def move_to_silver(evidence: Any) -> None:
     row = evidence.quarantine.pop(2)
     evidence.silver.append({**row, "occurred_at": moment_of(row["occurred_at"])})
@@ -159,6 +187,10 @@ def keep_a_deleted_one(evidence: Any) -> None:
         (change_a_value, "changed on the way"),
         (lambda e: e.gold["fact_payments"].pop(), "not in Gold"),
         (lambda e: e.gold["fact_payments"].append(e.gold["fact_payments"][0]), "more than once in Gold"),
+        (expire(told=False), "lost to retention, not told"),
+        (tell_that_all_is_lost, "told to be lost, though it is not"),
+        (judge_all_by_stricter_rules, "in the wrong place"),
+        (put_under_the_senders_day, "not under the broker's day"),
         (keep_an_older_version, "an older version in Gold"),
         (keep_an_older_status, "an older version in Gold"),
         (keep_a_deleted_one, "in Gold, though deleted or never there"),
@@ -168,3 +200,46 @@ def test_auditor_finds(defect: Callable[[Any], None], found: str) -> None:
     evidence = deepcopy(GOOD)
     defect(evidence)
     assert found in kinds(evidence)
+
+
+def test_auditor_excuses_what_retention_took_and_the_ledger_tells() -> None:
+    evidence = deepcopy(GOOD)
+    expire(told=True)(evidence)
+    assert kinds(evidence) == set()
+
+
+def test_auditor_takes_rows_by_the_rules_that_judged_them() -> None:
+    """Payments above the stricter limit are in Quarantine where those rules judged, in Silver where others did."""
+    evidence: Any = deepcopy(GOOD)
+    above = [row for row in evidence.silver if (row.get("payment_value") or 0) > 500]
+    assert above
+    for row in above:
+        evidence.silver.remove(row)
+        value, moment = str(row["payment_value"]), row["occurred_at"].replace(tzinfo=UTC)
+        micros = int(moment.timestamp()) * 1_000_000 + moment.microsecond
+        evidence.quarantine.append({**row, "payment_value": value, "occurred_at": micros, "rules": STRICTER})
+    facts = evidence.gold["fact_payments"]
+    newest = newest_versions(evidence.silver)
+    kept = {
+        key: row for (entity, key), row in newest.items() if entity == "payments" and row["op"] != "delete"
+    }
+    facts[:] = [
+        {**fact, "payment_value": kept[key]["payment_value"], "payment_type": kept[key]["payment_type"]}
+        for fact in facts
+        if (key := (fact["order_id"], fact["payment_sequential"])) in kept
+    ]
+    assert kinds(evidence) <= {"not in Gold"}  # of keys whose deletion came between
+
+
+def test_revisions_that_were_given_up_do_not_count() -> None:
+    def row(file: str) -> dict[str, Any]:
+        return {"file": file}
+
+    silver, quarantine = without_abandoned(
+        [row("a+r0.parquet"), row("a+r2.parquet"), row("b+r0.parquet")],
+        [row("a+r0.parquet"), row("a+r1.parquet"), row("b+r0.parquet"), row("b+r1.parquet")],
+        ["a+r0.parquet", "a+r2.parquet", "b+r0.parquet", "empty+r0.parquet"],
+    )
+    assert [r["file"] for r in silver] == ["a+r2.parquet", "b+r0.parquet"]
+    # b's revision 1 was begun and never finished: its rows stand twice, and the auditor will say so
+    assert [r["file"] for r in quarantine] == ["b+r0.parquet", "b+r1.parquet"]
