@@ -16,6 +16,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('extras', 'varchar'),
             ('edit', 'varchar'),
         ],
         'customers': [
@@ -36,6 +37,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('extras', 'varchar'),
             ('edit', 'varchar'),
         ],
         'geolocation': [
@@ -56,6 +58,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('extras', 'varchar'),
             ('edit', 'varchar'),
         ],
         'order_items': [
@@ -78,6 +81,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('extras', 'varchar'),
             ('edit', 'varchar'),
         ],
         'orders': [
@@ -101,6 +105,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('extras', 'varchar'),
             ('edit', 'varchar'),
         ],
         'payments': [
@@ -121,6 +126,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('extras', 'varchar'),
             ('edit', 'varchar'),
         ],
         'products': [
@@ -145,6 +151,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('extras', 'varchar'),
             ('edit', 'varchar'),
         ],
         'reviews': [
@@ -167,6 +174,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('extras', 'varchar'),
             ('edit', 'varchar'),
         ],
         'sellers': [
@@ -186,6 +194,7 @@
             ('broker_time', 'timestamp'),
             ('registry_id', 'varchar'),
             ('row_hash', 'bigint'),
+            ('extras', 'varchar'),
             ('edit', 'varchar'),
         ],
     } -%}
