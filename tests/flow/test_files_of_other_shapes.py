@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -45,7 +46,7 @@ def loaded(path: Path, body: bytes, entity: str, store: FakeObjectStore, ledger:
     check(store, ledger, *(s.key for s in store.keys(BUCKETS.bronze, f"{entity}/year=")))
 
 
-def rows(store: FakeObjectStore, ledger: Ledger, entity: str, layer: str) -> list[dict[str, object]]:
+def rows(store: FakeObjectStore, ledger: Ledger, entity: str, layer: str) -> list[dict[str, Any]]:
     silver = layer == "silver"
     keys = (reports.committed_silver if silver else reports.committed_quarantine)(ledger).get(entity, [])
     bucket = BUCKETS.silver if silver else BUCKETS.quarantine
@@ -155,7 +156,7 @@ def test_faults_31_32_33_35_hold_the_whole_object_with_a_reason_for_people(
     key = land(store, table, parquet_bytes(bad), entity="order_items")
     check(store, ledger, key)
     [row] = rows(store, ledger, "order_items", "quarantine")
-    [reason] = row["reasons"]  # type: ignore[misc]
+    [reason] = row["reasons"]
     assert reason["rule"] == "UNREADABLE"
     assert message in reason["message"]
     balance = reports.balance(ledger)["order_items"]

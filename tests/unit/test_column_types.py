@@ -361,5 +361,5 @@ def test_table_in_the_documents_is_what_is_done() -> None:
     for family, cells in families.items():
         for kind, cell in zip(head[1:], cells, strict=True):
             fits = family in FITS[Kind(kind)]
-            always = family is Family.NOTHING or kind == Kind.TEXT
+            always = family == Family.NOTHING or kind == Kind.TEXT
             assert cell == ("no" if not fits else "yes" if always else "by value"), (family, kind)

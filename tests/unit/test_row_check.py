@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from lakehouse.bronze import quarantine_schema, silver_schema
 from lakehouse.catalog import Condition, Entity, Field, Kind, Rule, load_entities
-from lakehouse.shape import schema_problem
 from lakehouse.errors import ContractError
 from lakehouse.identity import hash_sum
 from lakehouse.row_check import CheckPlan
+from lakehouse.shape import schema_problem
 from lakehouse.split import Origin, Split, split_rows
 from tests.builders.bronze import NOON_MS
 from tests.builders.rows import VALID_ENTITIES, Row, a_raw_row, a_row, an_item, an_order, bronze_table
