@@ -3,12 +3,13 @@
 import secrets
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 from adapters.ledger import Ledger, reports
 from adapters.objects import ObjectStore
-from local.gold import PublishedGold
+from local.gold import Finding, PublishedGold
 from local.lake import Lake
-from local.model import refresh_gold
+from local.model import judge_silver, refresh_gold
 
 
 def model(
@@ -25,9 +26,18 @@ def model(
     What Gold has read is kept with Gold itself and compared to all that is committed, whenever and under whatever
     number it was: a replay's revision of an old object is as new as any.
     """
-    keys = reports.committed_silver(ledger)
-    files = {
-        entity: [lake.file(lake.buckets.silver, key) for key in listed] for entity, listed in keys.items()
-    }
+    files = _committed_files(lake, ledger)
     build = f"{now:%Y%m%dt%H%M%S}-{secrets.token_hex(2)}"
     return refresh_gold(files, lake.root / "model", store, lake.buckets.gold, build, now, progress, full=full)
+
+
+def silver_findings(lake: Lake, ledger: Ledger, progress: Callable[..., None]) -> tuple[Finding, ...]:
+    """What all of committed Silver breaks of its contracts' rules of severity warn; SilverBroken for the others."""
+    return judge_silver(_committed_files(lake, ledger), lake.root / "contracts", progress)
+
+
+def _committed_files(lake: Lake, ledger: Ledger) -> dict[str, list[Path]]:
+    keys = reports.committed_silver(ledger)
+    return {
+        entity: [lake.file(lake.buckets.silver, key) for key in listed] for entity, listed in keys.items()
+    }
