@@ -25,6 +25,7 @@ _LONGEST_TIMESTAMP = 26
 _SEPARATORS = {4: "-", 7: "-", 10: " ", 13: ":", 16: ":", 19: "."}
 _INT64_DIGITS = 18  # decimals of up to 18 digits are whole numbers of 64 bits, scaled
 _PLAIN_DOUBLE = r"\A-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?\z"
+_ANY_DOUBLE = r"\A-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\z"
 # Without exponent and below 300 characters no text leaves the range of a double, so Arrow's parser (correctly
 # rounded) may have it; the rest goes through the reference.
 _LONGEST_PLAIN_DOUBLE = 300
@@ -212,11 +213,16 @@ def _doubles(texts: pa.StringArray, lengths: Ints) -> Cast:
     if plain.all():
         return Cast(texts.cast(pa.float64()), ~plain)
     values = pc.if_else(pa.array(plain), texts, pa.scalar(None, pa.string())).cast(pa.float64())
-    other = ~plain & (lengths > 0)
-    rest = _one_by_one(Kind.DOUBLE, texts.filter(pa.array(other)), pa.float64())
-    refused = other.copy()
-    refused[other] = rest.refused
-    return Cast(pc.replace_with_mask(values, pa.array(other), rest.values), refused)
+    other = np.flatnonzero(~plain & (lengths > 0))
+    rest = texts.take(pa.array(other))
+    formed = pc.match_substring_regex(rest, _ANY_DOUBLE)  # what is not needs no closer look
+    other, rest = other[formed.to_numpy(zero_copy_only=False)], rest.filter(formed)
+    parsed = _one_by_one(Kind.DOUBLE, rest, pa.float64())
+    refused = ~plain & (lengths > 0)
+    refused[other] = parsed.refused
+    mask = np.zeros(len(texts), bool)
+    mask[other] = True
+    return Cast(pc.replace_with_mask(values, pa.array(mask), parsed.values), refused)
 
 
 def _one_by_one(

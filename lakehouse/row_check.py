@@ -125,9 +125,10 @@ class CheckPlan:
         """The verdicts. The table's schema must be one in which `cells.schema_problem` found nothing.
 
         Args:
-            facts: of the whole object; without them its load and object rules are not judged.
+            facts: of the whole object; needed where `needs_facts` says so.
             first_row: number of the table's first row in the object.
         """
+        assert facts is not None or not len(table) or not self.needs_facts(table.column("pos_log")[0].as_py())
         rows = BronzeRows.of(self, table, self.fields)
         broken = []
         for number, step in enumerate(self._steps):

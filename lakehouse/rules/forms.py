@@ -8,11 +8,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.catalog import Field, Kind, Rule
 from lakehouse.kernels import cast_texts
 from lakehouse.place import Place
-from lakehouse.rules.kind import Args, Columns, RuleKind, Test, TypedColumn, exact_text, require_kind
+from lakehouse.rules.kind import Args, Columns, RuleKind, Test, TypedColumn, exact_text, is_true, require_kind
 from lakehouse.text_view import Bytes, Ints, Mask, TextView
 
 CASTABLE_TO = ("int64", "double", "timestamp", "decimal")
@@ -22,6 +23,8 @@ _HIGHEST = {"m": 12, "d": 31, "H": 23, "M": 59, "S": 59, "Y": 9999, "f": 999_999
 _MONTH_LENGTHS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
 # Deeper JSON is refused: how deep a parser can go depends on the machine, and a verdict must not.
 JSON_DEPTH = 100
+# What JSON can begin with: an exception for each word that is none would cost more than all the rest.
+_JSON_BEGINS = r"\A[ \t\r\n]*[\[{\"0-9tfn-]"
 _JSON_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -129,7 +132,8 @@ def _format(rule: Rule, fields: Mapping[str, Field]) -> Test:
 
 def is_json(text: str) -> bool:
     """Whether a text is JSON by RFC 8259, at most `JSON_DEPTH` deep; doubled keys are allowed."""
-    if text.count("[") + text.count("{") > JSON_DEPTH and _depth(text) > JSON_DEPTH:
+    brackets = len(text) > JSON_DEPTH and text.count("[") + text.count("{")
+    if brackets > JSON_DEPTH and _depth(text) > JSON_DEPTH:
         return False
     try:
         _JSON.decode(text)
@@ -156,8 +160,12 @@ _JSON = json.JSONDecoder(parse_constant=_no_constant, parse_int=str, parse_float
 
 def _json(rule: Rule, fields: Mapping[str, Field]) -> Test:
     def test(columns: Columns) -> Mask:
-        texts = columns[rule.column].values.to_pylist()
-        return np.fromiter((text is not None and not is_json(text) for text in texts), bool, len(texts))
+        cells = columns[rule.column]
+        found: Mask = cells.known.copy()
+        rows = np.flatnonzero(is_true(pc.match_substring_regex(cells.values, _JSON_BEGINS)))
+        texts = cells.values.take(pa.array(rows)).to_pylist()
+        found[rows] = np.fromiter((not is_json(text) for text in texts), bool, len(texts))
+        return found
 
     return test
 

@@ -80,15 +80,19 @@ def _sum(rule: Rule, fields: Mapping[str, Field]) -> Test:
     unit = max(*scales, _decimals(total), _decimals(tolerance))
     wanted, off = (int(Fraction(number) * 10**unit) for number in (total, tolerance))
 
+    factors = [10 ** (unit - scale) for scale in scales]
+
     def test(columns: Columns) -> Mask:
         known: Mask = np.logical_and.reduce([columns[name].known for name in names])
         parts = [columns[name].values for name in names]
-        factors = [10 ** (unit - scale) for scale in scales]
-        small = _small_sum(parts, factors, abs(wanted) + off)
+        small = _small_sums(parts, factors, abs(wanted) + off)
         if small is None:
-            return _one_by_one(parts, scales, known, unit, wanted, off)
-        found: Mask = np.abs(small - wanted) > off
-        return found & known
+            return _one_by_one(parts, known, unit, wanted, off)
+        sums, exact = small
+        found: Mask = (np.abs(sums - wanted) > off) & known
+        if not exact.all():
+            found[~exact] = _one_by_one(parts, known & ~exact, unit, wanted, off)[~exact]
+        return found
 
     return test
 
@@ -97,46 +101,41 @@ def _decimals(number: Decimal) -> int:
     return max(0, -int(number.as_tuple().exponent))
 
 
-def _small_sum(parts: Sequence[pa.Array], factors: Sequence[int], more: int) -> Ints | None:
-    """The sums in 64 bits; None where one of them, or its way there, might not fit."""
-    room, found = 2**63 - 1 - more, np.zeros(len(parts[0]), np.int64)
-    whole = []
+def _small_sums(parts: Sequence[pa.Array], factors: Sequence[int], more: int) -> tuple[Ints, Mask] | None:
+    """The sums in 64 bits, and for which rows they are exact; None where `more` or a sum of others might not fit."""
+    room, sums, exact = 2**63 - 1 - more, np.zeros(len(parts[0]), np.int64), np.ones(len(parts[0]), bool)
+    columns = []
     for part, factor in zip(parts, factors, strict=True):
-        units = _units(part)
-        if units is None:
-            return None
+        units, fits = _units(part)
+        exact &= fits
         room -= max(abs(int(units.max(initial=0))), abs(int(units.min(initial=0)))) * factor
-        whole.append(units)
+        columns.append(units)
     if room < 0:
         return None
-    for units, factor in zip(whole, factors, strict=True):
-        found += units * min(factor, 2**63 - 1)  # more only where all are 0
-    return found
+    for units, factor in zip(columns, factors, strict=True):
+        sums += units * min(factor, 2**63 - 1)  # more only where all are 0
+    return sums, exact
 
 
-def _units(values: pa.Array) -> Ints | None:
-    """Whole numbers of the column's smallest unit, 0 for null; None when they need more than 64 bits."""
+def _units(values: pa.Array) -> tuple[Ints, Mask]:
+    """Whole numbers of the column's smallest unit, and whether each fits 64 bits; 0 for null and what does not."""
     if not pa.types.is_decimal(values.type):
         found: Ints = values.fill_null(0).to_numpy()
-        return found
-    if values.type.precision > 18:  # 18 digits always fit
-        return None
-    zero = pa.scalar(Decimal(0), values.type)
-    filled = pa.concat_arrays([pc.fill_null(values, zero)])
-    words = np.frombuffer(filled.buffers()[1], np.int64)[2 * filled.offset :]
-    low: Ints = words[0::2][: len(values)]
-    return low
+        return found, np.ones(len(found), bool)
+    filled = pa.concat_arrays([pc.fill_null(values, pa.scalar(Decimal(0), values.type))])
+    words = np.frombuffer(filled.buffers()[1], np.int64)[2 * filled.offset :][: 2 * len(values)]
+    low, high = words[0::2], words[1::2]
+    fits: Mask = high == low >> 63
+    return np.where(fits, low, 0), fits
 
 
-def _one_by_one(
-    parts: Sequence[pa.Array], scales: Sequence[int], known: Mask, unit: int, wanted: int, off: int
-) -> Mask:
-    found = np.zeros(len(known), bool)
-    rows = np.flatnonzero(known)
-    columns: list[list[Any]] = [part.take(pa.array(rows)).to_pylist() for part in parts]
+def _one_by_one(parts: Sequence[pa.Array], rows: Mask, unit: int, wanted: int, off: int) -> Mask:
+    """For these rows, however many digits they have."""
+    found, places = np.zeros(len(rows), bool), np.flatnonzero(rows)
+    columns: list[list[Any]] = [part.take(pa.array(places)).to_pylist() for part in parts]
     with localcontext() as context:
         context.prec = _EXACT_DIGITS
-        for row, values in zip(rows, zip(*columns, strict=True), strict=True):
+        for row, values in zip(places, zip(*columns, strict=True), strict=True):
             total = sum(int(Decimal(value).scaleb(unit)) for value in values)
             found[row] = abs(total - wanted) > off
     return found

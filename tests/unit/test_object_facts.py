@@ -70,6 +70,12 @@ def test_facts_are_for_loads_whose_contract_has_such_rules() -> None:
     assert not CheckPlan(narrow).needs_facts(LOAD_LOG)
 
 
+def test_plan_does_not_forget_the_rules_of_a_load() -> None:
+    entity = an_entity_with(UNIQUE)
+    with pytest.raises(AssertionError):
+        CheckPlan(entity).judge(a_load(entity, [{}]))
+
+
 def test_check_of_a_streams_object_leaves_load_rules_out() -> None:
     entity = an_entity_with(UNIQUE)
     made = judged(entity, a_load(entity, [{"word": "a", "whole": "1"}] * 2, log="emb-1"))
