@@ -64,8 +64,9 @@ compile = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-strip
 gold-histories: setup-dev ## Gold of N random histories by increments and in full (N=2000; FIRST=seed)
 	@$(PY) -m tests.compiled_gold $(or $(N),2000) $(or $(FIRST),0)
 
-differential: setup-dev ## made-up tables judged by the check's plan and by a plain loop (N=20000 tables; FIRST=seed; ENGINE=plan)
-	@$(PY) -m tests.differential $(or $(N),20000) --first $(or $(FIRST),0) --engine $(or $(ENGINE),plan)
+differential: setup-dev ## made-up tables judged by the check's plan, a plain loop, Great Expectations and dbt (N=20000 tables; FIRST=seed)
+	@$(PY) -m tests.differential $(or $(N),20000) --first $(or $(FIRST),0)
+	@$(PY) -m tests.differential.slow_engines $(or $(N),20000) --first $(or $(FIRST),0)
 
 BENCHES = $(filter-out _%,$(basename $(notdir $(sort $(wildcard bench/*.py)))))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import duckdb
 
@@ -43,6 +43,17 @@ class ModelFailed(RuntimeFault):
     def __init__(self, problems: Sequence[str], log: Path) -> None:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         super().__init__(f"Gold was not built; what is published stays as it was.\n{listed}\nMore in {log}")
+        self.problems = tuple(problems)
+
+
+class SilverBroken(RuntimeFault):
+    """Rows of Silver break rules of severity error, which the check hop lets nothing pass; one text for each rule."""
+
+    def __init__(self, problems: Sequence[str], log: Path) -> None:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(
+            f"Silver holds what its contracts do not allow, or could not be tested.\n{listed}\nMore in {log}"
+        )
         self.problems = tuple(problems)
 
 
@@ -113,6 +124,34 @@ def dbt_built(
     selectors. Not for two threads at once: dbt changes the working directory while it runs. Raises ModelFailed naming
     every model and test that failed; rows that tests found are kept in `found/`.
     """
+    with _ran(dbt_arguments("build", work_dir, full=full, leave_out=leave_out), work_dir, progress) as ran:
+        if ran.problems:
+            raise ModelFailed(ran.problems, _log_of(work_dir))
+        nodes = [result.node for result in ran.results]
+        yield DbtOutcome(ran.database, built_models(nodes), _findings(ran.results))
+
+
+def contract_findings(work_dir: Path, progress: Progress) -> tuple[Finding, ...]:
+    """The rules of the contracts as tests over all of Silver: what rules of severity warn find.
+
+    As for `dbt_built`, the file list of Silver must stand in `work_dir`. SilverBroken for rules of severity error.
+    """
+    arguments = [*dbt_arguments("test", work_dir, full=False, contracts=True), "--select", CONTRACT_TESTS]
+    with _ran(arguments, work_dir, progress) as ran:
+        if ran.problems:
+            raise SilverBroken(ran.problems, _log_of(work_dir))
+        return _findings(ran.results)
+
+
+class _Run(NamedTuple):
+    results: list[Any]
+    problems: Sequence[str]
+    database: duckdb.DuckDBPyConnection
+
+
+@contextmanager
+def _ran(arguments: Sequence[str], work_dir: Path, progress: Progress) -> Iterator[_Run]:
+    """What dbt did, with its database; rows that tests found are kept in `found/`."""
     progress(0, 0, "reading the models")
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
@@ -120,9 +159,7 @@ def dbt_built(
     shutil.rmtree(work_dir / "found", ignore_errors=True)
     with cleaned_up(), _troubles_in(_log_of(work_dir)) as troubles:
         models = _parsed(work_dir, troubles)
-        answer = dbtRunner(models, [_Steps(progress), troubles]).invoke(
-            dbt_arguments("build", work_dir, full=full, leave_out=leave_out)
-        )
+        answer = dbtRunner(models, [_Steps(progress), troubles]).invoke(list(arguments))
         if isinstance(answer.exception, KeyboardInterrupt):
             raise answer.exception
         results = list(getattr(answer.result, "results", None) or ())
@@ -132,16 +169,21 @@ def dbt_built(
         problems = [_problem(result, work_dir) for result in results if str(result.status) in _BAD]
         if answer.exception is not None:
             problems.append(_trimmed(str(answer.exception)))
-        if problems or not answer.success:
-            raise ModelFailed(problems or ["dbt gave no reason"], _log_of(work_dir))
-        database = DuckDBConnectionManager.env().handle().cursor()
-        yield DbtOutcome(database, built_models([result.node for result in results]), _findings(results))
+        if not problems and not answer.success:
+            problems.append("dbt gave no reason")
+        if not results:
+            yield _Run([], problems or ["dbt found nothing to do"], duckdb.connect(":memory:"))
+            return
+        yield _Run(results, problems, DuckDBConnectionManager.env().handle().cursor())
 
 
-def dbt_arguments(command: str, work_dir: Path, *, full: bool, leave_out: Sequence[str] = ()) -> list[str]:
-    """The words of `dbt <command>` for the local target."""
+def dbt_arguments(
+    command: str, work_dir: Path, *, full: bool, leave_out: Sequence[str] = (), contracts: bool = False
+) -> list[str]:
+    """The words of `dbt <command>` for the local target; `contracts`: with the rules of the contracts over Silver."""
     # The check hop has judged each row of Silver. In a full build nobody asks what is touched.
-    left_out = [*leave_out, CONTRACT_TESTS, *(("path:models/touched",) if full else ())]
+    judged = () if contracts else (CONTRACT_TESTS,)
+    left_out = [*leave_out, *judged, *(("path:models/touched",) if full else ())]
     return [
         command,
         *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", "local"),
@@ -155,7 +197,7 @@ def dbt_arguments(command: str, work_dir: Path, *, full: bool, leave_out: Sequen
         *("--no-write-json", "--no-populate-cache"),
         *(("--full-refresh",) if full else ()),
         # Without those tests too that read what is left out.
-        *("--exclude", *left_out),
+        *(("--exclude", *left_out) if left_out else ()),
     ]
 
 

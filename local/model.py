@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from lakehouse.catalog import load_entities
 from lakehouse.errors import InputError, LakeError, RuntimeFault
 from lakehouse.paths import OutputKey
-from local.dbt_build import Progress, dbt_built, models_digest
-from local.gold import PublishedGold
+from local.dbt_build import Progress, contract_findings, dbt_built, models_digest
+from local.gold import Finding, PublishedGold
 from local.gold_files import write_tables
 from local.kept_gold import KeptGold, keep_full, keep_increment, read_kept
 from local.publish import (
@@ -95,6 +95,23 @@ def refresh_gold(
         shutil.rmtree(export, ignore_errors=True)  # the lake has these files now, or nobody will
     remove_old_files(store, bucket, published, before)
     return published
+
+
+def judge_silver(
+    silver_files: Mapping[str, Sequence[Path]], work_dir: Path, progress: Progress
+) -> tuple[Finding, ...]:
+    """Tests these Silver files by the rules of their contracts, as another engine than the check hop reads them.
+
+    What rules of severity warn find; SilverBroken for the others. The rows are kept in `work_dir`/found. One at a time
+    per work folder, which must not be that of Gold: RuntimeFault when another is under way.
+    """
+    work_dir = work_dir.absolute()
+    files = {entity: [path.absolute() for path in paths] for entity, paths in sorted(silver_files.items())}
+    _require_entities(files)
+    with _alone_in(work_dir):
+        _require_files(files)
+        _prepare(work_dir, work_dir / "export", files)
+        return contract_findings(work_dir, progress)
 
 
 def _kept_that_fits(

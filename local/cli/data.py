@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,11 +18,13 @@ from grpc_ingest.results import EventResult
 from lakehouse.errors import InputError
 from local import drain, runtime
 from local.children import GOLD
-from local.cli.context import call_of, entity_named
+from local.cli.context import Call, call_of, entity_named
 from local.cli.output import NO, Lines, console, print_json, progress, table
 from local.demo import write_report
+from local.gold import Finding
 from local.ledger_access import open_ledger
 from local.model_run import model as build_model
+from local.model_run import silver_findings
 from local.run_state import Running
 
 
@@ -131,6 +133,9 @@ def model(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Build all of it anew instead of adding to what there is.")
     ] = False,
+    contracts: Annotated[
+        bool, typer.Option("--contracts", help="Only test all of Silver by the rules of its contracts.")
+    ] = False,
 ) -> None:
     """Adds to Gold what was committed in Silver since it was built, tests it, and publishes it.
 
@@ -140,6 +145,9 @@ def model(
     running = runtime.require(call.lake.root)
     store = ObjectStore.connect(running.aws_url, running.region)
     now = datetime.now(UTC)
+    if contracts:
+        _test_silver(call)
+        return
     with progress() as bars, open_ledger(call.lake, call.settings.ledger) as ledger:
         lines = Lines(bars)
         task = lines.task("Building Gold")
@@ -152,15 +160,29 @@ def model(
             full=full_refresh,
         )
         lines.end()
-    if published.findings:
-        rows = [(finding.rows, finding.text) for finding in published.findings]
-        console.print(table("Worth knowing (withholds nothing)", ["rows", "what was found"], rows, ["rows"]))
-        console.print(f"The rows themselves, a CSV file for each: {call.lake.root / 'model/found'}")
+    _tell(published.findings, call.lake.root / "model/found")
     new = datetime.fromisoformat(published.published_at) >= now.replace(microsecond=0)
     told = "is published" if new else "holds everything that is committed, nothing was built"
     console.print(
         f'Gold {published.build} {told}. Ask it: [bold]nexus query "select count(*) from fact_sales"'
     )
+
+
+def _test_silver(call: Call) -> None:
+    with progress() as bars, open_ledger(call.lake, call.settings.ledger) as ledger:
+        lines = Lines(bars)
+        task = lines.task("Testing Silver")
+        findings = silver_findings(call.lake, ledger, lambda done, total, _name: task.at(done, total))
+        lines.end()
+    _tell(findings, call.lake.root / "contracts/found")
+    console.print("No row of Silver breaks a rule of severity error.")
+
+
+def _tell(findings: Sequence[Finding], folder: Path) -> None:
+    if findings:
+        rows = [(finding.rows, finding.text) for finding in findings]
+        console.print(table("Worth knowing (withholds nothing)", ["rows", "what was found"], rows, ["rows"]))
+        console.print(f"The rows themselves, a CSV file for each: {folder}")
 
 
 def report(context: typer.Context) -> None:

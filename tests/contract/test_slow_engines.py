@@ -13,9 +13,6 @@ from tests.differential.slow_engines import compare
 
 CONTRACTS, TABLES = range(10), 30
 
-# Contracts may hold patterns with groups, of which pandas warns.
-pytestmark = pytest.mark.filterwarnings("ignore:This pattern is interpreted as a regular expression")
-
 
 @pytest.mark.timeout(900)  # 35 s of CPU, on a machine that may be busy
 def test_engines_agree_on_made_up_tables_of_many_contracts() -> None:

@@ -2,7 +2,9 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from typing import Any
@@ -86,8 +88,9 @@ def a_frame(table: pa.Table, fields: Mapping[str, Field]) -> pd.DataFrame:
 def _validator() -> Callable[[pd.DataFrame, list[dict[str, Any]]], Any]:
     """Validates a frame; made once, as the import takes 7 s."""
     os.environ["GX_ANALYTICS_ENABLED"] = "False"
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    with _unwarned():
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
 
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
@@ -97,6 +100,10 @@ def _validator() -> Callable[[pd.DataFrame, list[dict[str, Any]]], Any]:
     asked = {"result_format": "COMPLETE", "exclude_unexpected_values": True}
 
     def validate(frame: pd.DataFrame, expectations: list[dict[str, Any]]) -> Any:
+        with _unwarned():
+            return validated(frame, expectations)
+
+    def validated(frame: pd.DataFrame, expectations: list[dict[str, Any]]) -> Any:
         suite = gx.ExpectationSuite(name="rules", expectations=expectations)
         assert len(suite.expectations) == len(expectations), "Great Expectations dropped expectations"
         if not expectations:
@@ -107,3 +114,11 @@ def _validator() -> Callable[[pd.DataFrame, list[dict[str, Any]]], Any]:
         return batches.get_batch({"dataframe": frame}).validate(suite, result_format=asked).results
 
     return validate
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Great Expectations imports what Python deprecates, and pandas warns of groups in patterns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
