@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from lakehouse.errors import InputError
 
-PREVIEW, REPLAY = "preview", "replay"
+PREVIEW: Final = "preview"
+REPLAY: Final = "replay"
 
 
 @dataclass(frozen=True)

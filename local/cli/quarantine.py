@@ -16,6 +16,7 @@ from local.cli.output import NO, console, print_json, table
 from local.explain import explain_row, explain_rule
 from local.ledger_access import open_ledger
 from local.quarantine import (
+    DayCount,
     HeldRow,
     count_by_day,
     count_reasons,
@@ -56,9 +57,7 @@ def list_reasons(
             if json:
                 print_json([asdict(d) for d in days])
             else:
-                rows = [(str(d.day or ""), d.entity, d.source or "", d.rule, d.rows) for d in days]
-                columns = ["day", "entity", "source", "rule", "rows"]
-                console.print(table("Quarantine by day and source", columns, rows, ["rows"]))
+                _print_days(days)
             return
         counts = count_reasons(call.lake, opened)
     if json:
@@ -205,6 +204,12 @@ def replay(
     _tell(report, "moved to Silver", json)
     if not json and report.passing:
         console.print("[bold]nexus model[/] brings them to Gold.")
+
+
+def _print_days(days: list[DayCount]) -> None:
+    rows = [(str(d.day or ""), d.entity, d.source or "", d.rule, d.rows) for d in days]
+    columns = ["day", "entity", "source", "rule", "rows"]
+    console.print(table("Quarantine by day and source", columns, rows, ["rows"]))
 
 
 def _tell(report: Report, passed: str, json: bool) -> None:
