@@ -108,7 +108,7 @@ def judge_silver(
     work_dir = work_dir.absolute()
     files = {entity: [path.absolute() for path in paths] for entity, paths in sorted(silver_files.items())}
     _require_entities(files)
-    with _alone_in(work_dir):
+    with alone_in(work_dir, waits=False):
         _require_files(files)
         _prepare(work_dir, work_dir / "export", files)
         return contract_findings(work_dir, progress)
