@@ -31,7 +31,7 @@ from lakehouse.bronze import BronzeMetadata, silver_schema
 from lakehouse.cells import read_cells
 from lakehouse.envelope import envelope_fields, envelope_rules
 from lakehouse.row_check import CheckPlan
-from lakehouse.rule_tests import compile_test
+from lakehouse.rules.registry import compile_test
 from lambdas.check_rows.outputs import write_rows
 from lambdas.check_rows.source import RangedObject
 
