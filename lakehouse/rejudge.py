@@ -16,7 +16,7 @@ from lakehouse.balance import Amount
 from lakehouse.bronze import CHECK_FIELDS
 from lakehouse.edits import Edited, Edits
 from lakehouse.envelope import UNDECODABLE
-from lakehouse.row_check import CheckPlan
+from lakehouse.row_check import CheckPlan, ObjectFacts
 from lakehouse.split import Origin, split_rows
 from lakehouse.text_view import Mask
 
@@ -80,11 +80,19 @@ def stands_for_object(held: pa.Table) -> bool:
     return any(rule != UNDECODABLE and rule.isupper() for rule in rules)
 
 
-def rejudge(plan: CheckPlan, held: pa.Table, choice: Choice, found: Mask, most_refused: int = 0) -> Rejudged:
+def rejudge(
+    plan: CheckPlan,
+    held: pa.Table,
+    choice: Choice,
+    found: Mask,
+    most_refused: int = 0,
+    facts: ObjectFacts | None = None,
+) -> Rejudged:
     """Judges the rows meant.
 
     Args:
         held: rows of a Quarantine object.
+        facts: of the whole Bronze object, where `plan.needs_facts` says so: as it came, without edits.
         found: a place for each row of the edits, set to true for those that are among `held`.
         most_refused: how many refused rows to tell of, at most.
     """
@@ -93,7 +101,9 @@ def rejudge(plan: CheckPlan, held: pa.Table, choice: Choice, found: Mask, most_r
     chosen = choice.of(held, edited)
     places = np.flatnonzero(chosen)
     subject = (edited.table if edited else bronze).filter(pa.array(chosen))
-    split = split_rows(plan, subject, Origin("", 0, plan.entity.version))
+    if facts is not None:
+        facts = facts.of(held.column("bronze_row").to_numpy()[places])
+    split = split_rows(plan, subject, Origin("", 0, plan.entity.version), facts)
     stays_at = split.quarantine.column("bronze_row").to_numpy()  # places in the subject
     moves = chosen.copy()
     moves[places[stays_at]] = False

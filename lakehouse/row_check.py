@@ -5,11 +5,12 @@ What each rule means stands in `docs/rules.md`; the naive row-by-row twin lives 
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -34,6 +35,10 @@ class ObjectFacts:
 
     rows: Mapping[int, Mask] = field(default_factory=dict)
     observed: Mapping[int, str] = field(default_factory=dict)
+
+    def of(self, rows: npt.NDArray[np.int64]) -> Self:
+        """The same of some rows of the object, in this order."""
+        return replace(self, rows={number: mask[rows] for number, mask in self.rows.items()})
 
 
 @dataclass(frozen=True)

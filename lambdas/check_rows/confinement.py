@@ -9,16 +9,21 @@ from dataclasses import asdict
 from typing import IO
 
 from adapters.ledger import Opened, Outcome
+from lakehouse.envelope import RESOURCE
 from lakehouse.errors import RuntimeFault
 from lakehouse.row_check import CheckPlan
 from lambdas.check_rows import frames
-from lambdas.check_rows.limits import Limits
-from lambdas.check_rows.outputs import Sink
+from lambdas.check_rows.bronze_file import SuspiciousObject
+from lambdas.check_rows.limits import LIMITS, Limits
+from lambdas.check_rows.outputs import Outputs, Sink, collect, write_rows, write_unreadable
 from lambdas.check_rows.parquet_footer import UnreadableObject
-from lambdas.check_rows.source import Source
+from lambdas.check_rows.source import Source, WholeObject
 
 # On a machine that is busy with other things a second of the processor takes longer than one of the clock.
 _CLOCK_PER_CPU = 4
+
+
+DEADLY = UnreadableObject("The process that read it ended for want of memory or time, or crashed.", RESOURCE)
 
 
 class DeadlyObject(Exception):
@@ -50,6 +55,33 @@ def write_rows_confined(
         child.wait()
         for pipe in (child.stdin, child.stdout):
             _close(pipe)
+
+
+def make_outputs_within(
+    plan: CheckPlan, opened: Opened, data: bytes, environment: Mapping[str, str], limits: Limits = LIMITS
+) -> Outputs:
+    """As `outputs.make_outputs`, with the same bytes; what is suspicious in a child, whose death is a row of its own."""
+    source = WholeObject(data)
+
+    def confined(silver: Sink, quarantine: Sink) -> Outcome:
+        return write_rows_confined(
+            plan, opened, source, silver, quarantine, limits, environment, float("inf")
+        )
+
+    try:
+        try:
+            return collect(
+                lambda silver, quarantine: write_rows(plan, opened, source, silver, quarantine, limits)
+            )
+        except (SuspiciousObject, MemoryError):
+            return collect(confined)
+    except (UnreadableObject, DeadlyObject) as error:
+        why = error if isinstance(error, UnreadableObject) else DEADLY
+        return collect(
+            lambda silver, quarantine: write_unreadable(
+                plan.entity, opened, len(data), why, silver, quarantine
+            )
+        )
 
 
 def _job(plan: CheckPlan, opened: Opened, source: Source, limits: Limits) -> bytes:

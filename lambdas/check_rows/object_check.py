@@ -12,12 +12,11 @@ from adapters.uploads import PartStore, Upload
 from lakehouse.announcements import ObjectCreated
 from lakehouse.bronze import BronzeMetadata
 from lakehouse.catalog import Entity
-from lakehouse.envelope import RESOURCE
 from lakehouse.errors import LakeError, LedgerError, NexusError
 from lakehouse.paths import BronzeKey, Buckets
 from lakehouse.row_check import CheckPlan
 from lambdas.check_rows.bronze_file import SuspiciousObject
-from lambdas.check_rows.confinement import DeadlyObject, write_rows_confined
+from lambdas.check_rows.confinement import DEADLY, DeadlyObject, write_rows_confined
 from lambdas.check_rows.limits import LIMITS, Limits
 from lambdas.check_rows.outputs import Sink, write_rows, write_unreadable
 from lambdas.check_rows.parquet_footer import UnreadableObject
@@ -235,10 +234,7 @@ class _Verdict:
 _GIVEN_UP = _Verdict(
     "unread", UnreadableObject("Every attempt to check it failed; its bytes were not read again.")
 )
-_DEADLY = _Verdict(
-    "deadly",
-    UnreadableObject("The process that read it ended for want of memory or time, or crashed.", RESOURCE),
-)
+_DEADLY = _Verdict("deadly", DEADLY)
 
 
 def _contract(entities: Mapping[str, Entity], name: str) -> Entity:

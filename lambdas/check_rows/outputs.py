@@ -1,6 +1,7 @@
 """A revision's two files, as a pure function of the Bronze bytes and the pins: any attempt makes the same ones."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -48,14 +49,20 @@ def make_outputs(plan: CheckPlan, opened: Opened, size: int, data: bytes | None)
     Args:
         size: bytes of the Bronze object, for the footer.
     """
-    silver, quarantine = io.BytesIO(), io.BytesIO()
     try:
         if data is None:
             raise UnreadableObject("Every attempt to check it failed; its bytes were not read again.")
-        outcome = write_rows(plan, opened, WholeObject(data), silver, quarantine, confined=True)
-    except UnreadableObject as unreadable:
-        silver, quarantine = io.BytesIO(), io.BytesIO()
-        outcome = write_unreadable(plan.entity, opened, size, unreadable, silver, quarantine)
+        source = WholeObject(data)
+        return collect(lambda silver, held: write_rows(plan, opened, source, silver, held, confined=True))
+    except UnreadableObject as error:
+        unreadable = error
+    return collect(lambda silver, held: write_unreadable(plan.entity, opened, size, unreadable, silver, held))
+
+
+def collect(write: Callable[[Sink, Sink], Outcome]) -> Outputs:
+    """What `write` writes into the files that it is given, Silver's and Quarantine's, in memory."""
+    silver, quarantine = io.BytesIO(), io.BytesIO()
+    outcome = write(silver, quarantine)
     return Outputs(silver.getvalue(), quarantine.getvalue() or None, outcome)
 
 

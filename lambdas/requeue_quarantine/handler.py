@@ -50,9 +50,10 @@ def tell(report: Report) -> dict[str, Any]:
 def connect() -> Requeue:
     """The replay over the AWS and ledger that the environment names."""
     settings = Settings.from_process()
-    store = ObjectStore.connect(settings.endpoint, settings.region)
+    store = ObjectStore.connect(settings.endpoint, settings.region, settings.owner)
     ledger = Ledger.connect(settings.ledger_url)
-    return Requeue(store, ledger, settings.buckets, load_entities(), lambda: datetime.now(UTC))
+    now = lambda: datetime.now(UTC)  # noqa: E731
+    return Requeue(store, ledger, settings.buckets, load_entities(), now, settings.child_environment)
 
 
 lambda_handler = build_handler(connect)

@@ -12,10 +12,14 @@ from lakehouse.balance import Amount
 from lakehouse.bronze import silver_schema
 from lakehouse.errors import LakeError
 from lakehouse.footer import OutputFooter
+from lakehouse.object_facts import find_facts
 from lakehouse.rejudge import Choice, Refused, Rejudged, rejudge, stands_for_object
-from lakehouse.row_check import CheckPlan
+from lakehouse.row_check import CheckPlan, ObjectFacts
 from lakehouse.text_view import Mask
-from lambdas.check_rows.outputs import Outputs, make_outputs
+from lambdas.check_rows import source
+from lambdas.check_rows.bronze_file import BronzeFile
+from lambdas.check_rows.confinement import make_outputs_within
+from lambdas.check_rows.outputs import Outputs
 
 # Columns of ids and of texts that hardly repeat: a dictionary would only cost. Fixed, so that attempts write alike.
 _UNIQUE = frozenset({"event_id", "pos_offset", "row_hash", "raw", "bronze_row"})
@@ -49,7 +53,14 @@ class Replay:
     """A held object's rows, judged once more. None of it depends on when or by whom."""
 
     def __init__(
-        self, plan: CheckPlan, held: Held, choice: Choice, data: bytes, found: Mask, refused: int
+        self,
+        plan: CheckPlan,
+        held: Held,
+        choice: Choice,
+        data: bytes,
+        found: Mask,
+        refused: int,
+        facts: ObjectFacts | None,
     ) -> None:
         self._plan, self._held, self._count = plan, held, _Count()
         file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
@@ -57,7 +68,7 @@ class Replay:
         self._silver, self._quarantine = _File(silver_schema(plan.entity)), _File(schema)
         for number in range(file.num_row_groups):
             table = file.read_row_group(number, use_threads=False).replace_schema_metadata(None)
-            part = rejudge(plan, table, choice, found, refused - len(self._count.refused))
+            part = rejudge(plan, table, choice, found, refused - len(self._count.refused), facts)
             self._count.add(part)
             self._silver.write(part.silver)
             self._quarantine.write(part.quarantine)
@@ -104,6 +115,12 @@ class Replay:
         return Outputs(self._silver.close(footer), quarantine, outcome)
 
 
+def facts_of_bronze(plan: CheckPlan, held: Held, bronze: bytes) -> ObjectFacts:
+    """What rules of loads and objects say of the Bronze object: its rows in Quarantine alone do not tell."""
+    file = BronzeFile(source.WholeObject(bronze), plan.entity, held.metadata, confined=True)
+    return find_facts(plan, file.column_names, file.columns)
+
+
 def holds_whole_object(data: bytes) -> bool:
     """Whether a Quarantine object is the one row of a Bronze object that could not be read."""
     file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
@@ -115,8 +132,9 @@ def holds_whole_object(data: bytes) -> bool:
 class WholeObject:
     """A Bronze object that could not be read, checked once more: all of its rows are held, so all are judged anew."""
 
-    def __init__(self, plan: CheckPlan, held: Held, data: bytes) -> None:
+    def __init__(self, plan: CheckPlan, held: Held, data: bytes, environment: Mapping[str, str]) -> None:
         self._plan, self._held, self._data = plan, held, data
+        self._environment = environment
         next_one = Opened(
             held.object_id,
             held.metadata,
@@ -135,7 +153,7 @@ class WholeObject:
 
     def close(self, opened: Opened) -> Outputs:
         """The files that a check would write, as the revision that was opened."""
-        return make_outputs(self._plan, opened, self._held.size, self._data)
+        return make_outputs_within(self._plan, opened, self._data, self._environment)
 
 
 class _File:

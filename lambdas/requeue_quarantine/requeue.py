@@ -22,7 +22,8 @@ from lakehouse.paths import Buckets, edits_prefix
 from lakehouse.rejudge import Choice, Refused
 from lakehouse.row_check import CheckPlan
 from lakehouse.text_view import Mask
-from lambdas.requeue_quarantine.outputs import Replay, WholeObject, holds_whole_object
+from lambdas.check_rows.settings import child_environment
+from lambdas.requeue_quarantine.outputs import Replay, WholeObject, facts_of_bronze, holds_whole_object
 from lambdas.requeue_quarantine.request import REPLAY, Request
 
 # Reasons of so many rows are told one by one; a person who wants more looks into Quarantine.
@@ -80,9 +81,11 @@ class Requeue:
         buckets: Buckets,
         entities: Mapping[str, Entity],
         now: Callable[[], datetime],
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._store, self._ledger, self._buckets, self._now = store, ledger, buckets, now
         self._entities = entities
+        self._environment = child_environment({}) if environment is None else environment
         self._plan = cache(lambda name: CheckPlan(entities[name]))
 
     def run(self, request: Request, seconds_left: Callable[[], float] = lambda: float("inf")) -> Report:
@@ -132,11 +135,17 @@ class Requeue:
         """What would become of an object's rows; None when none of them is meant."""
         data = self._store.get(self._buckets.quarantine, held.quarantine_key)
         if not holds_whole_object(data):
-            replay = Replay(plan, held, choice, data, found, most_refused)
+            facts = None
+            if plan.needs_facts(held.metadata.log):
+                facts = facts_of_bronze(
+                    plan, held, self._store.get(self._buckets.bronze, held.bronze_key, held.etag)
+                )
+            replay = Replay(plan, held, choice, data, found, most_refused, facts)
             return replay if replay.judged else None
         if choice.event or choice.edits is not None:
             return None  # one row in place of all: its event id is nobody's, and it has nothing to edit
-        return WholeObject(plan, held, self._store.get(self._buckets.bronze, held.bronze_key, held.etag))
+        data = self._store.get(self._buckets.bronze, held.bronze_key, held.etag)
+        return WholeObject(plan, held, data, self._environment)
 
     def _settle(self, report: Report, held: Held, work: Replay | WholeObject, pins: Pins | None) -> None:
         """Counts what was found, after it was committed if it is to be (`pins`)."""

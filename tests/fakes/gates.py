@@ -78,3 +78,9 @@ class GatedLedger:
         verdicts = self._ledger.commit_all(*arguments)
         self._before("end")
         return verdicts
+
+    def commit(self, *arguments: Any) -> Any:
+        self._before("commit")
+        verdict = self._ledger.commit(*arguments)
+        self._before("end")
+        return verdict

@@ -5,6 +5,7 @@ from typing import Any
 
 from adapters.ledger import Ledger, reports
 from lakehouse.catalog import load_entities
+from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import ObjectCheck
 from lambdas.requeue_quarantine.request import Request
 from lambdas.requeue_quarantine.requeue import Requeue
@@ -67,7 +68,7 @@ def test_gold_after_a_replay_equals_gold_in_full(ledger: Ledger, tmp_path: Path)
         land(store, bronze_table(ENTITIES["payments"], payments), entity="payments"),
     ]
     check = ObjectCheck(store, ledger, BUCKETS, ENTITIES, lambda: NOON)
-    assert [check.check_message(an_announcement(key)).what for key in keys] == ["committed"] * 2
+    assert [check_message(check, an_announcement(key)).what for key in keys] == ["committed"] * 2
     before = build(tmp_path / "grown", store, ledger, "b1", full=False)
     edits = "orders/_edits/a.csv"
     text = "event_id,order_status\ne1,canceled\ne2,delivered\ne4,delivered\n"

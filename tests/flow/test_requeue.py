@@ -14,6 +14,7 @@ from lakehouse.bronze import BronzeMetadata
 from lakehouse.catalog import Entity, load_entities
 from lakehouse.errors import InputError
 from lakehouse.identity import hash_sum
+from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import FAILED_ATTEMPTS, ObjectCheck
 from lambdas.requeue_quarantine.request import Request
 from lambdas.requeue_quarantine.requeue import Report, Requeue
@@ -42,7 +43,7 @@ class Rig:
 
     def check(self, receives: int = 1) -> None:
         check = ObjectCheck(self.store, self.ledger, BUCKETS, {"orders": ORDERS}, lambda: NOON)
-        assert check.check_message(an_announcement(self.key), receives).what == "committed"
+        assert check_message(check, an_announcement(self.key), receives).what == "committed"
 
     def requeue(self, entity: Entity = ORDERS) -> Requeue:
         return Requeue(self.store, self.ledger, BUCKETS, {"orders": entity}, lambda: NOON)

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.ledger import Ledger, reports
 from lakehouse.catalog import Entity, load_entities
+from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import ObjectCheck
 from lambdas.requeue_quarantine.request import Request
 from lambdas.requeue_quarantine.requeue import Requeue
@@ -51,7 +52,7 @@ class History:
             rows = [an_order(event_id=f"e{number}-{n}", **self._badness()) for n in range(ROWS)]
             table = bronze_table(ORDERS, rows, first=number * ROWS)
             self.hashes += table.column("row_hash").to_pylist()
-            assert check.check_message(an_announcement(land(self.store, table))).what == "committed"
+            assert check_message(check, an_announcement(land(self.store, table))).what == "committed"
 
     def _badness(self) -> dict[str, Any]:
         return {} if self.draw.random() < 0.3 else dict(self.draw.choice(BAD))

@@ -9,14 +9,15 @@ import pytest
 
 from adapters.ledger import Ledger, reports
 from adapters.objects import ObjectStore
-from lakehouse.announcements import ObjectCreated
 from lakehouse.catalog import load_entities
 from lakehouse.paths import Buckets
+from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import ObjectCheck
 from lambdas.requeue_quarantine.request import Request
 from lambdas.requeue_quarantine.requeue import Requeue
 from local.aws_setup import prepare_aws
 from tests.builders.bronze import NOON
+from tests.builders.messages import an_announcement
 from tests.builders.rows import an_order, bronze_table, metadata_of, parquet_bytes, read_parquet
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ def test_replay_killed_before_a_step_is_finished_by_the_next(
     metadata = metadata_of(table)
     store.put_new(buckets.bronze, str(metadata.key), parquet_bytes(table), metadata.to_s3())
     check = ObjectCheck(store, ledger, buckets, load_entities(), lambda: NOON)
-    assert check.check_object(ObjectCreated(buckets.bronze, str(metadata.key))).what == "committed"
+    assert check_message(check, an_announcement(str(metadata.key), buckets.bronze)).what == "committed"
     text = "event_id,order_status\nevent-0,created\nevent-2,created\n"
     store.put(buckets.quarantine, EDITS, text.encode(), {"by": "ana"})
     command = [
