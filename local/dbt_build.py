@@ -197,7 +197,7 @@ def dbt_arguments(
         *("--no-write-json", "--no-populate-cache"),
         *(("--full-refresh",) if full else ()),
         # Without those tests too that read what is left out.
-        *(("--exclude", *left_out) if left_out else ()),
+        *(("--exclude", *left_out) if left_out and command != "parse" else ()),
     ]
 
 

@@ -60,7 +60,7 @@ def write_rows_confined(
 def make_outputs_within(
     plan: CheckPlan, opened: Opened, data: bytes, environment: Mapping[str, str], limits: Limits = LIMITS
 ) -> Outputs:
-    """As `outputs.make_outputs`, with the same bytes; what is suspicious in a child, whose death is a row of its own."""
+    """As `outputs.make_outputs`, with the same bytes; what is suspicious in a child, whose death is one row."""
     source = WholeObject(data)
 
     def confined(silver: Sink, quarantine: Sink) -> Outcome:
