@@ -27,7 +27,10 @@ _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 
 @dataclass(frozen=True)
 class PeerRun:
-    """One run. `lost` rows are in neither file. `reasons`: whether each failed row's rules are known afterwards."""
+    """One run. `reasons`: whether each failed row's rules are known afterwards.
+
+    `lost` rows of this file are in neither output; `loses_nulls`: any row whose verdict is null would be.
+    """
 
     name: str
     seconds: float
@@ -35,6 +38,7 @@ class PeerRun:
     failed: int
     lost: int
     reasons: bool
+    loses_nulls: bool = False
     left_out: tuple[str, ...] = ()  # rules that it cannot say
 
 
@@ -140,7 +144,7 @@ def duckdb_split(source: Path, entity: Entity, folder: Path) -> PeerRun:
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
     rows = pq.read_metadata(source).num_rows
     lost = rows - sum(counts)
-    return PeerRun("DuckDB, not(rules)", seconds, cpu_seconds, counts[1], lost, False, tuple(left_out))
+    return PeerRun("DuckDB, not(rules)", seconds, cpu_seconds, counts[1], lost, False, True, tuple(left_out))
 
 
 PEERS: tuple[Callable[[Path, Entity, Path], PeerRun], ...] = (great_expectations, pandera, duckdb_split)
@@ -187,7 +191,7 @@ def _on_pandas(
     pq.write_table(pa.Table.from_pandas(typed[~failed], preserve_index=False), folder / "passed.parquet")
     pq.write_table(table.filter(pa.array(failed)), folder / "failed.parquet")
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
-    return PeerRun(name, seconds, cpu_seconds, int(failed.sum()), 0, True, left_out)
+    return PeerRun(name, seconds, cpu_seconds, int(failed.sum()), 0, True, left_out=left_out)
 
 
 def _frame(table: pa.Table, entity: Entity) -> Any:
