@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -102,5 +103,5 @@ def _event_ids(rows: int) -> pa.Array:
     return pa.array(made).take(pa.array(np.arange(rows) % len(made)))
 
 
-def _texts(moments: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
+def _texts(moments: npt.NDArray[np.datetime64]) -> pa.Array:
     return pa.compute.strftime(pa.array(moments.astype("M8[s]")), "%Y-%m-%d %H:%M:%S")
