@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,18 +107,14 @@ def run_rules(file: Path, metadata: BronzeMetadata, rules: int) -> dict[str, Any
     entity = orders(rules)
     table = pq.ParquetFile(file).read_row_group(0, use_threads=False)
     fields = {**{f.name: f for f in entity.fields}, **envelope_fields()}
-    cells, casts = {}, {}
+    rows, cells, casts = len(table), {}, {}
     for name, field in fields.items():
         column = table.column(name).combine_chunks()
-        cells[name] = read_cells(field, column, len(table))
-        casts[f"{name} ({field.kind.value})"] = _ns(
-            lambda f=field, c=column: read_cells(f, c, len(table)), len(table)
-        )
+        cells[name] = read_cells(field, column, rows)
+        casts[f"{name} ({field.kind.value})"] = _ns(partial(read_cells, field, column, rows), rows)
     tests = [*envelope_rules(entity), *((rule, compile_test(rule, fields)) for rule in entity.rules)]
-    return {
-        "casts": casts,
-        "rules": {f"{r.id} ({r.kind})": _ns(lambda t=t: t(cells), len(table)) for r, t in tests},
-    }
+    found = {f"{rule.id} ({rule.kind})": _ns(partial(test, cells), rows) for rule, test in tests}
+    return {"casts": casts, "rules": found}
 
 
 def _ns(work: Callable[[], object], rows: int) -> float:

@@ -21,10 +21,10 @@ def layer_python(folder: Path = ROOT / "build" / "layer") -> Path:
     uv = ROOT / ".venv" / "bin" / "uv"
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     for command in (
-        ["venv", "--quiet", "--clear", "--python", base, folder],
-        ["pip", "install", "--quiet", "--python", python, *LIBRARIES],
+        ["venv", "--quiet", "--clear", "--python", base, str(folder)],
+        ["pip", "install", "--quiet", "--python", str(python), *LIBRARIES],
     ):
-        subprocess.run([uv, *command], check=True, env=environment)
+        subprocess.run([str(uv), *command], check=True, env=environment)
     stamp.write_text(wanted, "utf-8")
     return python
 

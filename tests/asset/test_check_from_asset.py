@@ -47,7 +47,7 @@ def invoke(tmp_path: Path, aws_endpoint: str, ledger_url: str) -> Invoke:
             "NEXUS_LEDGER_URL": ledger_url,
         }
         event = a_batch(*(an_announcement(key, BUCKETS.bronze) for key in keys))
-        command = [layer_python(), "-I", ROOT / "tests" / "asset" / "invoke.py", tmp_path]
+        command = list(map(str, (layer_python(), "-I", ROOT / "tests" / "asset" / "invoke.py", tmp_path)))
         done = subprocess.run(
             command,
             input=json.dumps(event),

@@ -105,7 +105,8 @@ def _serialize_value(type_: int, value: Any) -> bytes:
         length = value[2] if len(value) > 2 else len(values)  # a third: a length that is not so
         head = bytes([length << 4 | of]) if length < 15 else bytes([0xF0 | of]) + _unsigned(length)
         return head + b"".join(_serialize_value(of, one) for one in values)
-    return bytes([value]) if isinstance(value, int) else bytes(value)
+    plain: bytes = bytes([value]) if isinstance(value, int) else value
+    return plain
 
 
 def _unsigned(value: int) -> bytes:
