@@ -35,6 +35,7 @@ def main() -> int:
     )
     parser.add_argument("--no-shrink", action="store_true", help="leave a failing history as it is")
     arguments = parser.parse_args()
+    faulthandler.enable()  # half of what runs in this process is not Python
     faulthandler.register(signal.SIGUSR1)  # where a history is that seems to stand still
     logging.getLogger().addHandler(logging.NullHandler())  # else what has no handler goes to the terminal
     plans = _only(arguments) if arguments.only else _drawn(arguments)
