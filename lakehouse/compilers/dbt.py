@@ -108,14 +108,11 @@ def _data_tests(entity: Entity) -> dict[str | None, list[dict[str, Any]]]:
 
 
 def _test_properties(rule: Rule, name: str, test: DataTest) -> dict[str, Any]:
-    config = ({"severity": "warn"} if rule.severity == "warn" else {}) | (
-        {"where": test.where} if test.where else {}
-    )
     return {
         "name": name,
         "description": _one_line(rule.text),
         **({"arguments": test.arguments} if test.arguments else {}),
-        **({"config": config} if config else {}),
+        **({"config": {"severity": "warn"}} if rule.severity == "warn" else {}),
     }
 
 

@@ -30,12 +30,11 @@ _INT64_DIGITS = 19
 
 @dataclass(frozen=True)
 class DataTest:
-    """A generic test: `column` is None for one of the table; `where` restricts a test that has no condition."""
+    """A generic test; `column` is None for one of the table."""
 
     test: str
     arguments: dict[str, Any]
     column: str | None = None
-    where: str = ""
 
 
 DataTests = list[DataTest]
@@ -56,8 +55,10 @@ def translate(concern: Concern, fields: _Fields) -> DataTests | NotExpressible:
 
 
 def _restricted(test: DataTest, condition: str) -> DataTest:
+    """The test for those rows alone; in `where`, a test's configuration, dbt takes no macros."""
     if test.test == _TRUE:
-        return DataTest(test.test, test.arguments, test.column, condition)
+        holds = f"coalesce(not ({condition}), true) or ({test.arguments['expression']})"
+        return DataTest(test.test, {"expression": holds}, test.column)
     mine = test.arguments.get("row_condition")
     both = condition if mine is None else f"{mine} and {condition}"
     return DataTest(test.test, test.arguments | {"row_condition": both}, test.column)

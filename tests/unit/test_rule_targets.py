@@ -147,3 +147,12 @@ def test_page_of_rules_says_yes_or_why_not() -> None:
         answers = [cell.strip() for cell in row.split("|")[4:-1]]
         assert len(answers) == len(TARGETS)
         assert all(answer == "yes" or answer.startswith("no: ") for answer in answers)
+
+
+def test_condition_by_a_pattern_stands_where_dbt_takes_macros() -> None:
+    """Not in `where`, a test's configuration."""
+    [test] = by_dbt("compare", "text", Condition("text", pattern="a+"), operator="!=", other="text")
+    assert test.arguments == {
+        "expression": r"coalesce(not ({{ dbt_expectations.regex_matches('text', '\\A(?:a+)\\z') }}), true)"
+        " or (text <> text)"
+    }
