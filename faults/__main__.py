@@ -11,7 +11,7 @@ import signal
 import sys
 from collections import Counter
 
-from faults.history import Plan, Verdict, brokers_of, deal, run, shrink
+from faults.history import BROKE_OFF, Plan, Verdict, brokers_of, deal, run, shrink
 from faults.kinds import KINDS
 from lakehouse.errors import InputError, NexusError
 
@@ -50,7 +50,7 @@ def main() -> int:
         verdict = run(plan, _tell)
         _print(verdict)
         verdicts.append(verdict)
-        if verdict.findings and not arguments.no_shrink:
+        if {finding.kind for finding in verdict.findings} - {BROKE_OFF} and not arguments.no_shrink:
             print("making it shorter")
             short = shrink(verdict, _tell)
             print("shortest that fails: " + ", ".join(KINDS[place].name for place, _ in short.plan.strikes))

@@ -16,7 +16,7 @@ import secrets
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +66,7 @@ class Layout:
         taken = iter(_free_ports(4 * brokers))
         ports = tuple(Ports(next(taken), next(taken), next(taken), next(taken)) for _ in range(brokers))
         log = f"kafka-{datetime.now(UTC):%Y%m%dt%H%M%S}-{secrets.token_hex(2)}"
-        return cls(secrets.token_urlsafe(16)[:22], log, ports)
+        return cls(new_cluster_id(secrets.token_urlsafe), log, ports)
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -221,6 +221,16 @@ class Cluster:
         settings = {**broker_settings(layout, node, self.folder / f"data-{node}"), **self._settings}
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         self._properties(node).write_text(text, "utf-8")
+
+
+def new_cluster_id(draw: Callable[[int], str]) -> str:
+    """16 random bytes as Kafka writes them; `draw` is `secrets.token_urlsafe`.
+
+    Kafka draws again as well when one begins with a dash: its tools would take it for an option.
+    """
+    while (drawn := draw(16)[:22]).startswith("-"):
+        pass
+    return drawn
 
 
 def broker_settings(layout: Layout, node: int, data: Path) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from lakehouse.errors import RuntimeFault
-from local.kafka.cluster import Cluster
+from local.kafka.cluster import Cluster, new_cluster_id
 from local.kafka.proxy import Proxy
 from tests.deadline import wait_until
 from tests.kafka.conftest import make_topic
@@ -187,6 +187,11 @@ def test_partition_holds_and_cut_resets_and_neither_loses(kafka: Cluster, proxie
     proxied.cut()
     assert sender.flush() == 0
     assert sorted(sender.acknowledged) == stored(kafka.bootstrap, topic) == list(range(101))
+
+
+def test_cluster_id_is_no_option_of_kafkas_tools() -> None:
+    drawn = iter(("-GkZ0tiFQ1aJ5yqkOZlXyw", "--kZ0tiFQ1aJ5yqkOZlXyw", "GkZ0tiFQ1aJ5yqkOZlXyw-"))
+    assert new_cluster_id(lambda _bytes: next(drawn)) == "GkZ0tiFQ1aJ5yqkOZlXyw-"
 
 
 def test_port_that_somebody_took_is_named(tmp_path: Path) -> None:
