@@ -24,6 +24,7 @@ from local.quarantine import (
     held_rows,
     write_csv,
 )
+from local.runtime import require
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 EntityOf = Annotated[str, typer.Option(help="Rows of this entity.")]
@@ -197,6 +198,7 @@ def replay(
     """
     call = call_of(context)
     wanted = entity_named(entity)
+    require(call.lake.root)  # before a stopped lake's ledger is started only to be read
     with open_ledger(call.lake, call.settings.ledger) as opened:
         mover = requeue.replays(call.lake, opened)
         key = requeue.upload_edits(call.lake, edits, wanted, by) if edits else ""

@@ -4,6 +4,8 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.flow.nexus import Nexus
 
 SELLER = {
@@ -14,6 +16,7 @@ SELLER = {
 }
 
 
+@pytest.mark.timeout(600)  # fifteen processes, one after the other
 def test_row_is_explained_corrected_replayed_and_followed(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     with Nexus(tmp_path / "lake") as nexus:
