@@ -37,7 +37,7 @@ class Rejudged:
     """`silver` holds the rows that move, `quarantine` those that stay: both together the rows given.
 
     `judged` rows were looked at. `reasons` counts the staying rows by rule, `warnings` the moving ones, `refusals` by
-    rule those that were judged and stay, as edited.
+    rule those that were judged and stay, as edited; `extras` counts judged rows by unknown column.
     """
 
     silver: pa.Table
@@ -49,6 +49,7 @@ class Rejudged:
     warnings: Mapping[str, int]
     refusals: Mapping[str, int]
     refused: Sequence[Refused]
+    extras: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def rejudge(
         warnings=split.warnings,
         refusals=split.reasons,
         refused=_refused(split.quarantine.slice(0, most_refused)),
+        extras=split.extras,
     )
 
 

@@ -35,6 +35,7 @@ class _Count:
     reasons: dict[str, int] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
+    extras: dict[str, int] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
 
     def add(self, part: Rejudged) -> None:
@@ -43,7 +44,7 @@ class _Count:
         self.held += part.held
         self.judged += part.judged
         self.refused += part.refused
-        for name in ("reasons", "warnings", "refusals"):
+        for name in ("reasons", "warnings", "refusals", "extras"):
             counts = getattr(self, name)
             for rule, rows in getattr(part, name).items():
                 counts[rule] = counts.get(rule, 0) + rows
@@ -99,6 +100,7 @@ class Replay:
             quarantine=result.held,
             reasons=result.reasons,
             warnings=result.warnings,
+            extras=result.extras,
             follows=opened.follows,
         )
         outcome = Outcome(
@@ -110,6 +112,7 @@ class Replay:
             quarantine_hash_sum=result.held.hash_sum,
             reasons=result.reasons,
             warnings=result.warnings,
+            extras=result.extras,
         )
         quarantine = self._quarantine.close(footer) if footer.quarantine_key else None
         return Outputs(self._silver.close(footer), quarantine, outcome)

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.ledger import Ledger, Pins, SeenObject, replays, reports
 from lakehouse.bronze import BronzeMetadata
-from lakehouse.catalog import Entity, load_entities
+from lakehouse.catalog import Entity, Rule, load_entities
 from lakehouse.errors import InputError
 from lakehouse.identity import hash_sum
 from lambdas.check_rows.batch import check_message
@@ -235,6 +235,27 @@ def test_replay_gives_back_what_it_has_no_time_for(make: Callable[..., Rig]) -> 
     report = rig.requeue(mended()).run(Request("orders", "replay"), lambda: 1.0)
     assert (report.judged, report.again) == (0, [rig.key])
     assert rig.ask("replay", mended()).passing == 1
+
+
+def test_replay_knows_what_is_wrong_with_the_load_as_a_whole(ledger: Ledger) -> None:
+    """One row is held by two rules. With the first mended the load is still too small; with both it moves."""
+    rule = Rule(
+        "enough_rows", "row_count", "", "error", "The file holds too few rows.", "coverage", {"min": 3}
+    )
+    both = replace(ORDERS, rules=(*ORDERS.rules, rule), rules_hash="b" * 16)
+    store, log = FakeObjectStore(), "load-0123456789abcdef"
+    rows = [an_order(event_id="event-0"), lost(event_id="event-1")]
+    key = land(store, bronze_table(ORDERS, rows, all_text=True, log=log), log=log)
+    check = ObjectCheck(store, ledger, BUCKETS, {"orders": both}, lambda: NOON)
+    assert check_message(check, an_announcement(key)).what == "committed"
+
+    def replay(entity: Entity) -> tuple[int, dict[str, int]]:
+        requeue = Requeue(store, ledger, BUCKETS, {"orders": entity}, lambda: NOON)
+        report = requeue.run(Request("orders", "replay"))
+        return report.passing, report.refusals
+
+    assert replay(mended(both)) == (0, {"enough_rows": 2})
+    assert replay(replace(mended(both, "enough_rows"), rules_hash="d" * 16)) == (1, {"order_status_known": 1})
 
 
 @pytest.mark.parametrize("first", ["put quarantine", "put silver", "commit"])
