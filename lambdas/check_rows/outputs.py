@@ -16,7 +16,7 @@ from lakehouse.footer import OutputFooter
 from lakehouse.identity import event_id_of_position
 from lakehouse.paths import is_load
 from lakehouse.row_check import CheckPlan
-from lakehouse.split import Origin, split_rows
+from lakehouse.split import Origin, Split, split_rows
 from lambdas.check_rows.bronze_file import BronzeFile
 from lambdas.check_rows.limits import LIMITS, Limits
 from lambdas.check_rows.parquet_footer import UnreadableObject
@@ -68,6 +68,14 @@ class _Count:
     reasons: dict[str, int] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
 
+    def add(self, split: Split) -> None:
+        """Counts what a table became."""
+        self.silver += split.passed
+        self.quarantine += split.held
+        for total, part in ((self.reasons, split.reasons), (self.warnings, split.warnings)):
+            for rule, rows in part.items():
+                total[rule] = total.get(rule, 0) + rows
+
 
 def write_rows(
     plan: CheckPlan,
@@ -87,15 +95,13 @@ def write_rows(
     for table in BronzeFile(source, plan.entity, opened.metadata, limits, confined).tables():
         split = split_rows(plan, table, Origin(str(opened.metadata.key), row, opened.contract_version))
         row += len(table)
-        count.silver += split.passed
-        count.quarantine += split.held
-        for total, part in ((count.reasons, split.reasons), (count.warnings, split.warnings)):
-            for rule, rows in part.items():
-                total[rule] = total.get(rule, 0) + rows
+        del table  # what is written next needs the room
+        count.add(split)
         passed.write(split.silver)
         if split.held.rows:
             held = held or _File(split.quarantine.schema, quarantine)
             held.write(split.quarantine)
+        del split
     return _close(plan.entity, opened, source.size, count, passed, held)
 
 
