@@ -81,6 +81,7 @@ class BronzeFile:
                 next_offset = _prove_positions(table, self._metadata, next_offset)
                 total += int(table.column("row_hash").to_numpy().view(np.uint64).sum(dtype=np.uint64))
                 yield table
+                del table  # or it would live until the next one is decoded
         if total % 2**64 != self._metadata.hash_sum:
             raise UnreadableObject(
                 f"Its row hashes sum to {total % 2**64}, its metadata says {self._metadata.hash_sum}."

@@ -17,7 +17,7 @@ from lakehouse.footer import OutputFooter
 from lakehouse.identity import event_id_of_position
 from lakehouse.object_facts import find_facts
 from lakehouse.row_check import CheckPlan
-from lakehouse.split import Origin, first_seen, split_rows
+from lakehouse.split import Origin, Split, first_seen, split_rows
 from lambdas.check_rows.bronze_file import BronzeFile
 from lambdas.check_rows.limits import LIMITS, Limits
 from lambdas.check_rows.parquet_footer import UnreadableObject
@@ -76,6 +76,18 @@ class _Count:
     warnings: dict[str, int] = field(default_factory=dict)
     extras: dict[str, int] = field(default_factory=dict)
 
+    def add(self, split: Split) -> None:
+        """Counts what a table became."""
+        self.silver += split.passed
+        self.quarantine += split.held
+        for total, part in (
+            (self.reasons, split.reasons),
+            (self.warnings, split.warnings),
+            (self.extras, split.extras),
+        ):
+            for name, rows in part.items():
+                total[name] = total.get(name, 0) + rows
+
 
 def write_rows(
     plan: CheckPlan,
@@ -99,19 +111,13 @@ def write_rows(
         origin = Origin(str(opened.metadata.key), row, opened.contract_version)
         split = split_rows(plan, table, origin, facts)
         row += len(table)
-        count.silver += split.passed
-        count.quarantine += split.held
-        for total, part in (
-            (count.reasons, split.reasons),
-            (count.warnings, split.warnings),
-            (count.extras, split.extras),
-        ):
-            for name, rows in part.items():
-                total[name] = total.get(name, 0) + rows
+        del table  # what is written next needs the room
+        count.add(split)
         passed.write(split.silver)
         if split.held.rows:
             held = held or _File(split.quarantine.schema, quarantine)
             held.write(split.quarantine)
+        del split
     return _close(plan.entity, opened, source.size, count, passed, held)
 
 

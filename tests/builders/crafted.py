@@ -97,7 +97,7 @@ def _serialize_value(type_: int, value: Any) -> bytes:
     if type_ in (I16, I32, I64):
         return _signed(value)
     if type_ == BINARY:
-        return _unsigned(len(value)) + value
+        return _unsigned(len(value)) + bytes(value)
     if type_ == STRUCT:
         return serialize(value)
     if type_ in (LIST, SET):
@@ -105,7 +105,7 @@ def _serialize_value(type_: int, value: Any) -> bytes:
         length = value[2] if len(value) > 2 else len(values)  # a third: a length that is not so
         head = bytes([length << 4 | of]) if length < 15 else bytes([0xF0 | of]) + _unsigned(length)
         return head + b"".join(_serialize_value(of, one) for one in values)
-    plain: bytes = bytes([value]) if isinstance(value, int) else value
+    plain: bytes = bytes([value]) if isinstance(value, int) else bytes(value)
     return plain
 
 
