@@ -36,6 +36,8 @@ def _hash_column(values: pa.Array) -> Hashes:
     """Of null anything."""
     if pa.types.is_string(values.type):
         return _hash_texts(values)
+    if values.null_count == len(values):  # such an array may have no memory of its own
+        return np.zeros(len(values), np.uint64)
     values = pa.concat_arrays([without_negative_zero(values)])
     words = np.frombuffer(values.buffers()[1], np.uint64)
     each = 2 if pa.types.is_decimal(values.type) else 1

@@ -122,6 +122,8 @@ def _units(values: pa.Array) -> tuple[Ints, Mask]:
     if not pa.types.is_decimal(values.type):
         found: Ints = values.fill_null(0).to_numpy()
         return found, np.ones(len(found), bool)
+    if values.null_count == len(values):  # such an array may have no memory of its own
+        return np.zeros(len(values), np.int64), np.ones(len(values), bool)
     filled = pa.concat_arrays([pc.fill_null(values, pa.scalar(Decimal(0), values.type))])
     words = np.frombuffer(filled.buffers()[1], np.int64)[2 * filled.offset :][: 2 * len(values)]
     low, high = words[0::2], words[1::2]

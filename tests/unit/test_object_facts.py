@@ -128,5 +128,31 @@ def test_hashes_of_different_values_differ_and_of_equal_ones_are_equal(values: p
     assert (hash_keys([values, values]) != once).all()
 
 
+@pytest.mark.parametrize(
+    "type_", [pa.string(), pa.int64(), pa.float64(), pa.decimal128(38, 2), pa.timestamp("us")]
+)
+@pytest.mark.parametrize("rows", [0, 3])
+def test_hashes_of_nothing_are_as_many_as_the_rows(type_: pa.DataType, rows: int) -> None:
+    assert len(hash_keys([pa.nulls(rows, type_)])) == rows
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        UNIQUE,
+        {"rule": "sum", "columns": ["price", "huge"], "total": 1},
+        {"rule": "increasing", "column": "begun"},
+        {"rule": "pair_in_set", "column": "word", "other": "whole", "pairs": [["a", 1]]},
+        {"rule": "format", "column": "word", "format": "%Y"},
+        {"rule": "json", "column": "word"},
+    ],
+)
+def test_plan_takes_an_object_without_rows(rule: dict[str, Any]) -> None:
+    entity = an_entity_with(rule)
+    plan, table = CheckPlan(entity), a_load(entity, [])
+    facts = find_facts(plan, table.column_names, lambda names: [table.select(sorted(names))])
+    assert plan.judge(table, facts).broken == ()
+
+
 def test_hash_of_negative_zero_is_that_of_zero() -> None:
     assert len(set(hash_keys([pa.array([0.0, -0.0])]).tolist())) == 1
