@@ -126,7 +126,9 @@ class BronzeFile:
             rows = readable_rows(self._entity, table)
             if isinstance(rows, str):
                 raise UnreadableObject(f"Its row group {number} cannot be read: {rows}.")
+            del table
             yield rows
+            del rows  # or it would live until the next ones are decoded
 
 
 def _decoded(
