@@ -17,6 +17,7 @@ from lakehouse.paths import BronzeKey
 from lambdas.check_rows.batch import Message, check_messages
 from lambdas.check_rows.object_check import ObjectCheck, OutOfTime, Result
 from lambdas.check_rows.settings import Settings
+from lambdas.check_rows.without_pandas import leave_out_pandas
 
 SERVICE = "check_rows"
 logger = Logger(service=SERVICE, serialize_stacktrace=False)
@@ -80,7 +81,8 @@ def tell(result: Result) -> None:
 
 
 def connect() -> ObjectCheck:
-    """The hop over the AWS and ledger that the environment names."""
+    """The hop over the AWS and ledger that the environment names, for a process that does nothing else."""
+    leave_out_pandas()
     settings = Settings.from_process()
     store = ObjectStore.connect(settings.endpoint, settings.region, settings.owner)
     ledger = Ledger.connect(settings.ledger_url)

@@ -14,6 +14,7 @@ from adapters.ledger import Ledger
 from adapters.objects import ObjectStore
 from lakehouse.catalog import load_entities
 from lambdas.check_rows.settings import Settings
+from lambdas.check_rows.without_pandas import leave_out_pandas
 from lambdas.requeue_quarantine.request import REPLAY, Request
 from lambdas.requeue_quarantine.requeue import Report, Requeue
 
@@ -49,6 +50,7 @@ def tell(report: Report) -> dict[str, Any]:
 
 def connect() -> Requeue:
     """The replay over the AWS and ledger that the environment names."""
+    leave_out_pandas()
     settings = Settings.from_process()
     store = ObjectStore.connect(settings.endpoint, settings.region, settings.owner)
     ledger = Ledger.connect(settings.ledger_url)

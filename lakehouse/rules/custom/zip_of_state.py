@@ -42,7 +42,6 @@ RANGES: Mapping[str, tuple[tuple[int, int], ...]] = {
     "SC": ((88000, 89999),),
     "RS": ((90000, 99999),),
 }
-_STATES = pa.array(list(RANGES), pa.string())
 
 
 def _state_of_zips() -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
@@ -65,13 +64,14 @@ def _read(body: Place, columns: Mapping[str, TypedColumn], column: TypedColumn) 
 def _make(rule: Rule, fields: Mapping[str, Field]) -> Test:
     """Only five digits beside a state that there is: for anything else there are other rules."""
     states, named = _state_of_zips(), rule.args["state"]
+    known = pa.array(list(RANGES), pa.string())
 
     def test(columns: Columns) -> Mask:
         texts = columns[rule.column].values
         five = pc.fill_null(pc.match_substring_regex(texts, r"\A[0-9]{5}\z"), fill_value=False)
         digits = pc.utf8_ltrim(texts, "0")
         zips = cast_texts(Kind.INT64, pc.if_else(five, digits, None)).values.fill_null(0).to_numpy()
-        wanted = pc.fill_null(pc.index_in(columns[named].values, value_set=_STATES), -1).to_numpy()
+        wanted = pc.fill_null(pc.index_in(columns[named].values, value_set=known), -1).to_numpy()
         applies: Mask = five.to_numpy(zero_copy_only=False) & (wanted >= 0)
         found: Mask = states[np.minimum(zips, 99_999)] != wanted
         return found & applies
