@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-_CONVERT = "import sys; import pyarrow as pa; assert pa.array(['a', None]).null_count == 1; print('pandas' in sys.modules)"
+_CONVERT = (
+    "import sys, pyarrow as pa; assert pa.array(['a', None]).null_count; print('pandas' in sys.modules)"
+)
 _LEAVE_OUT = "from lambdas.check_rows.without_pandas import leave_out_pandas; leave_out_pandas(); "
 
 
