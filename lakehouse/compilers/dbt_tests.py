@@ -7,7 +7,7 @@ passes where it cannot tell, so that null passes as in the contract.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from itertools import combinations
 from typing import Any
 
@@ -262,16 +262,16 @@ def _distinct(rule: Rule, fields: _Fields) -> DataTests:
 def _sum(rule: Rule, fields: _Fields) -> DataTests | NotExpressible:
     """Added as decimals of the smallest unit that any of the numbers has."""
     columns = [fields[name] for name in rule.args["columns"]]
-    given = [Decimal(rule.args["total"]), Decimal(rule.args.get("tolerance", "0"))]
+    total, tolerance = Decimal(rule.args["total"]), Decimal(rule.args.get("tolerance", "0"))
+    with localcontext(prec=3 * _DIGITS):
+        given = [total - tolerance, total + tolerance]
     unit = max(*(f.scale for f in columns), *(-int(number.as_tuple().exponent) for number in given), 0)
     whole = max(f.precision - f.scale if f.kind is Kind.DECIMAL else _INT64_DIGITS for f in columns)
     if max(whole + 2, *(number.adjusted() + 1 for number in given)) + unit > _DIGITS:
         return NotExpressible(f"a sum that can have more than {_DIGITS} digits")
-    total, tolerance = (f"cast('{number:f}' as decimal({_DIGITS}, {unit}))" for number in given)
+    least, most = (f"cast('{number:f}' as decimal({_DIGITS}, {unit}))" for number in given)
     added = " + ".join(f"cast({f.name} as decimal({_DIGITS}, {unit}))" for f in columns)
-    if given[1]:
-        return [_is_true(f"abs({added} - {total}) <= {tolerance}")]
-    return [_is_true(f"{added} = {total}")]
+    return [_is_true(f"{added} between {least} and {most}" if tolerance else f"{added} = {most}")]
 
 
 SAYINGS: Mapping[str, Callable[[Rule, _Fields], DataTests | NotExpressible]] = {

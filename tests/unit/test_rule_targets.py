@@ -156,3 +156,13 @@ def test_condition_by_a_pattern_stands_where_dbt_takes_macros() -> None:
         "expression": r"coalesce(not ({{ dbt_expectations.regex_matches('text', '\\A(?:a+)\\z') }}), true)"
         " or (text <> text)"
     }
+
+
+def test_sum_with_a_tolerance_is_compared_with_bounds_that_do_not_overflow() -> None:
+    [test] = by_dbt("sum", "whole", columns=["whole", "whole"], total="9" * 36, tolerance="1.5")
+    low, high = "9" * 35 + "7.5", "1" + "0" * 36 + ".5"
+    assert f"between cast('{low}' as decimal(38, 1)) and" in test.arguments["expression"]
+    assert f"and cast('{high}' as decimal(38, 1))" in test.arguments["expression"]
+    assert isinstance(
+        by_dbt("sum", "whole", columns=["whole", "whole"], total="9" * 38, tolerance="3"), NotExpressible
+    )
