@@ -191,7 +191,8 @@ class SilverLake:
             if name not in cells.column_names and name not in envelope:
                 envelope[name] = pa.repeat(pa.scalar(value, schema.field(name).type), rows)
         columns = {name: cells.column(name) for name in cells.column_names} | envelope
-        table = pa.table([columns[name] for name in schema.names], schema=schema)
+        nothing = {field.name: pa.nulls(rows, field.type) for field in schema}
+        table = pa.table([(nothing | columns)[name] for name in schema.names], schema=schema)
         key = BronzeKey(entity, DAY, a_load(entity), 0, 0).silver(found.major, 0)
         path = self.folder / key
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -370,7 +370,9 @@ def test_first_build_that_fails_leaves_no_gold(tmp_path: Path) -> None:
     assert not is_published(tmp_path, BUCKET)
 
 
-def test_build_reads_the_project_anew_when_it_has_changed(tmp_path: Path) -> None:
+def test_build_reads_the_project_anew_when_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Regression: dbt, given what it had parsed of an older project, took findings for failures."""
     lake = SilverLake(tmp_path / "silver")
     lake.add("orders", [a_silver_row("orders")])
@@ -378,6 +380,7 @@ def test_build_reads_the_project_anew_when_it_has_changed(tmp_path: Path) -> Non
     build(tmp_path, tmp_path / "model", lake.files)
     (target / "models.sha256").write_text("of another release")
     (target / "partial_parse.msgpack").write_bytes(b"of another release")
+    monkeypatch.setattr("local.dbt_build._models", {})  # as in another process
     lake.add("orders", [a_silver_row("orders", order_id=an_id(2))])
     assert build(tmp_path, tmp_path / "model", lake.files, "b2").findings["orders_without_items"] == 2
     assert (target / "partial_parse.msgpack").read_bytes() != b"of another release"
