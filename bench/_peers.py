@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,6 +79,8 @@ def great_expectations(source: Path, entity: Entity, folder: Path) -> PeerRun:
 
 def pandera(source: Path, entity: Entity, folder: Path) -> PeerRun:
     """A schema of pandera on pandas, validated lazily: all failure cases with their checks."""
+    # CDK holds typeguard at an older version than pandera likes; no generic types are validated here
+    warnings.filterwarnings("ignore", message="Using typeguard")
     import pandera.pandas as schemas
     from pandera.errors import SchemaErrors
 

@@ -28,7 +28,9 @@ import pyarrow.parquet as pq
 
 from adapters.ledger import Opened
 from bench._check_file import orders, write_orders
+from bench._peers import PEERS, PeerRun
 from lakehouse.bronze import BronzeMetadata, silver_schema
+from lakehouse.catalog import Entity
 from lakehouse.cells import read_cells
 from lakehouse.envelope import envelope_fields, envelope_rules
 from lakehouse.row_check import CheckPlan
@@ -126,10 +128,23 @@ def _ns(work: Callable[[], object], rows: int) -> float:
     return best / rows
 
 
-RUNS: Mapping[str, Callable[[Path, BronzeMetadata, int], dict[str, Any]]] = {
+def run_peer(peer: Callable[[Path, Entity, Path], PeerRun]) -> "Run":
+    """Another engine over the same file and rules."""
+
+    def run(file: Path, metadata: BronzeMetadata, rules: int) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as folder:
+            found = peer(file, orders(rules), Path(folder))
+        return asdict(found) | {"cpu_s": found.cpu_seconds}
+
+    return run
+
+
+Run = Callable[[Path, BronzeMetadata, int], dict[str, Any]]
+RUNS: Mapping[str, Run] = {
     "check": run_check,
     "floor": run_floor,
     "rules": run_rules,
+    **{peer.__name__: run_peer(peer) for peer in PEERS},
 }
 
 
@@ -216,6 +231,17 @@ def compare(folder: Path, wish: argparse.Namespace) -> int:
             flush=True,
         )
     ratio = statistics.median(ratios)
+    for peer in PEERS:
+        found = in_process(peer.__name__, file, wish.rules)
+        told = ["with reasons" if found["reasons"] else "without reasons"]
+        told += [f"{found['lost']} rows in neither file"] if found["lost"] else []
+        told += ["loses rows whose verdict is null"] if found["loses_nulls"] else []
+        told += [f"cannot say {', '.join(found['left_out'])}"] if found["left_out"] else []
+        print(
+            f"peer {found['name']:24} {found['cpu_s']:6.2f} CPU s ({found['mb']:.0f} MB)   "
+            f"{found['cpu_s'] / floor['cpu_s']:5.1f} x the floor, {found['failed']:,} rows held, {'; '.join(told)}",
+            flush=True,
+        )
     whole = in_process("check", large, wish.rules)
     costs = in_process("rules", file, wish.rules)
     for what in ("casts", "rules"):
