@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import boto3
+from botocore.config import Config
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -145,7 +146,7 @@ class World:
         return self.client("sqs"), self.running.check_queue_url
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the local AWS."""
+        """A boto3 client of the local AWS, with patience enough for one that was killed and is started again."""
         running = self.running
         return boto3.client(
             service,
@@ -153,6 +154,7 @@ class World:
             region_name=running.region,
             aws_access_key_id="local",
             aws_secret_access_key="local",  # noqa: S106 - local servers take any key
+            config=Config(retries={"mode": "standard", "total_max_attempts": 12}),  # waits of up to 20 s
         )
 
     def end_history(self) -> int:
