@@ -1,6 +1,6 @@
 """The auditor finds what it is there for: each loss, double and swap, also those that cancel in every count."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -38,6 +38,11 @@ def moment_of(micros: int) -> datetime:
     return whole.replace(microsecond=micros % 1_000_000)
 
 
+def as_held(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Quarantine holds a row's cells as text."""
+    return row | {name: str(row[name]) for name in names if row[name] is not None}
+
+
 def what_must_be() -> tuple[Evidence, list[Acknowledged]]:
     """Evidence of a pipeline that did all right."""
     broker, bronze, silver, quarantine, acknowledged = [], [], [], [], []
@@ -61,7 +66,7 @@ def what_must_be() -> tuple[Evidence, list[Acknowledged]]:
         }
         bronze.append({**row, "occurred_at": event.occurred_at, "broker_time": 1, "raw_reason": None})
         if event.fate == "quarantine":
-            quarantine.append({**row, "occurred_at": event.occurred_at, "broker_time": 1})
+            quarantine.append({**as_held(row, names), "occurred_at": event.occurred_at, "broker_time": 1})
             continue
         if row.get("payment_value") is not None:
             row["payment_value"] = Decimal(row["payment_value"])
@@ -217,7 +222,8 @@ def test_auditor_takes_rows_by_the_rules_that_judged_them() -> None:
         evidence.silver.remove(row)
         value, moment = str(row["payment_value"]), row["occurred_at"].replace(tzinfo=UTC)
         micros = int(moment.timestamp()) * 1_000_000 + moment.microsecond
-        evidence.quarantine.append({**row, "payment_value": value, "occurred_at": micros, "rules": STRICTER})
+        held = as_held(row, [field.name for field in load_entities()["payments"].fields])
+        evidence.quarantine.append({**held, "payment_value": value, "occurred_at": micros, "rules": STRICTER})
     facts = evidence.gold["fact_payments"]
     newest = newest_versions(evidence.silver)
     kept = {
