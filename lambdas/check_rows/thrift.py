@@ -33,8 +33,6 @@ def read_struct(data: bytes | memoryview, at: int = 0) -> tuple[Struct, int]:
 
 
 def _struct(data: bytes | memoryview, at: int, depth: int) -> tuple[dict[int, Any], int]:
-    if depth > _DEEPEST:
-        raise ThriftError(f"it is nested deeper than {_DEEPEST}")
     found: dict[int, Any] = {}
     number = 0
     while True:
@@ -59,6 +57,8 @@ def _struct(data: bytes | memoryview, at: int, depth: int) -> tuple[dict[int, An
 
 
 def _value(data: bytes | memoryview, at: int, type_: int, depth: int) -> tuple[Any, int]:
+    if depth > _DEEPEST:
+        raise ThriftError(f"it is nested deeper than {_DEEPEST}")
     if type_ in (I32, I64, I16):
         return _zigzag(data, at)
     if type_ == BINARY:

@@ -15,6 +15,7 @@ from lambdas.check_rows.bronze_file import BronzeFile, SuspiciousObject
 from lambdas.check_rows.limits import LIMITS, Limits
 from lambdas.check_rows.parquet_footer import UnreadableObject
 from lambdas.check_rows.source import RangedObject, WholeObject
+from lambdas.check_rows.thrift import ThriftError, read_struct
 from tests.builders.crafted import (
     STRUCT,
     chunk_start,
@@ -300,3 +301,10 @@ def test_compression_beyond_all_reason_is_suspicious() -> None:
     pq.write_table(table, file, compression="gzip", use_dictionary=False)
     with pytest.raises(SuspiciousObject, match="unpacks to"):
         read(file.getvalue(), metadata_of(rows))
+
+
+@pytest.mark.parametrize("head", [b"\x19", b"\x1c"], ids=["lists", "structures"])
+def test_structure_nested_without_end_is_refused(head: bytes) -> None:
+    """Of lists in lists, as of structures in structures: each byte is one level more."""
+    with pytest.raises(ThriftError, match="deeper than 16"):
+        read_struct(b"\x19" + head * 5000)
