@@ -5,7 +5,7 @@ passes where it cannot tell, so that null passes as in the contract.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from itertools import combinations
@@ -16,8 +16,10 @@ from lakehouse.compilers.expectations import condition_values
 from lakehouse.compilers.grammar_patterns import DOUBLE, format_pattern, grammar_pattern
 from lakehouse.compilers.targets import (
     Concern,
+    Dialect,
     NotExpressible,
     reason_for,
+    row_condition,
 )
 from lakehouse.envelope import DELETE
 from lakehouse.grammar import parse_value
@@ -46,7 +48,7 @@ def translate(concern: Concern, fields: _Fields) -> DataTests | NotExpressible:
     """The tests that say what the rule says of Silver."""
     say = SAYINGS.get(concern.rule.kind)
     found = reason_for(concern.rule, TARGET) if say is None else say(concern.rule, fields)
-    applies = row_condition(concern, fields)
+    applies = row_condition(concern, fields, SQL)
     if isinstance(found, NotExpressible):
         return found
     if isinstance(applies, NotExpressible):
@@ -62,22 +64,6 @@ def _restricted(test: DataTest, condition: str) -> DataTest:
     mine = test.arguments.get("row_condition")
     both = condition if mine is None else f"{mine} and {condition}"
     return DataTest(test.test, test.arguments | {"row_condition": both}, test.column)
-
-
-def row_condition(concern: Concern, fields: _Fields) -> str | NotExpressible:
-    """Which rows the rule concerns, in SQL; empty for all."""
-    parts = [] if concern.deletes else [f"(op is null or op <> '{DELETE}')"]
-    if concern.only:
-        parts.append(f"contract_version in ({_listed(concern.only)})")
-    if concern.without:
-        parts.append(f"(contract_version is null or contract_version not in ({_listed(concern.without)}))")
-    when = concern.rule.when
-    if when is not None:
-        applies = _when(when, fields[when.column])
-        if isinstance(applies, NotExpressible):
-            return applies
-        parts.append(applies)
-    return " and ".join(parts)
 
 
 def _when(when: Condition, column: Field) -> str | NotExpressible:
@@ -126,7 +112,7 @@ def _text(value: str) -> str:
     return _unread(f"'{escaped}'")
 
 
-def _listed(values: tuple[str, ...]) -> str:
+def _listed(values: Sequence[str]) -> str:
     return ", ".join(_text(value) for value in values)
 
 
@@ -273,6 +259,13 @@ def _sum(rule: Rule, fields: _Fields) -> DataTests | NotExpressible:
     added = " + ".join(f"cast({f.name} as decimal({_DIGITS}, {unit}))" for f in columns)
     return [_is_true(f"{added} between {least} and {most}" if tolerance else f"{added} = {most}")]
 
+
+SQL = Dialect(
+    no_delete=f"(op is null or op <> '{DELETE}')",
+    among=lambda versions: f"contract_version in ({_listed(versions)})",
+    not_among=lambda versions: f"(contract_version is null or contract_version not in ({_listed(versions)}))",
+    when=_when,
+)
 
 SAYINGS: Mapping[str, Callable[[Rule, _Fields], DataTests | NotExpressible]] = {
     "not_null": _not_null,

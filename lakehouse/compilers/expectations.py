@@ -11,7 +11,15 @@ from typing import Any
 
 from lakehouse.catalog import Condition, Entity, Field, Kind, Rule
 from lakehouse.compilers.expectation_kinds import BINARY, SAYINGS, Expectations, Kwargs, bound_of, castable
-from lakehouse.compilers.targets import Concern, NotExpressible, concerns, fields_of, reason_for
+from lakehouse.compilers.targets import (
+    Concern,
+    Dialect,
+    NotExpressible,
+    concerns,
+    fields_of,
+    reason_for,
+    row_condition,
+)
 from lakehouse.envelope import DELETE
 from lakehouse.grammar import parse_value
 
@@ -71,7 +79,7 @@ def translate(
     rule = concern.rule
     say = castable if texts and rule.kind == "castable" else SAYINGS.get(rule.kind)
     found = reason_for(rule, TARGET) if say is None else say(rule, fields)
-    applies = row_condition(concern, fields)
+    applies = row_condition(concern, fields, PANDAS)
     if isinstance(found, NotExpressible):
         return found
     if isinstance(applies, NotExpressible):
@@ -82,22 +90,6 @@ def translate(
 def _restricted(kwargs: Kwargs, condition: str) -> Kwargs:
     both = [part for part in (kwargs.get("row_condition"), condition) if part]
     return kwargs | {"row_condition": " and ".join(both), "condition_parser": "pandas"} if both else kwargs
-
-
-def row_condition(concern: Concern, fields: Mapping[str, Field]) -> str | NotExpressible:
-    """Which rows the rule concerns, as pandas reads it; empty for all."""
-    parts = [] if concern.deletes else [f"`op` != {DELETE!r}"]
-    if concern.only:
-        parts.append(f"`contract_version`.isin({list(concern.only)!r})")
-    if concern.without:
-        parts.append(f"~`contract_version`.isin({list(concern.without)!r})")
-    when = concern.rule.when
-    if when is not None:
-        applies = _when(when, fields[when.column])
-        if isinstance(applies, NotExpressible):
-            return applies
-        parts.append(applies)
-    return " and ".join(parts)
 
 
 def _when(when: Condition, field: Field) -> str | NotExpressible:
@@ -138,3 +130,11 @@ def condition_values(when: Condition, field: Field) -> list[Any] | NotExpressibl
     if field.kind is Kind.INT64 and all(value.lstrip("-") != "0" for value in values):
         return [number for value in values if (number := parse_value(field.kind, value)) is not None]
     return NotExpressible("the condition compares the text as it was sent; Silver has only its value")
+
+
+PANDAS = Dialect(
+    no_delete=f"`op` != {DELETE!r}",
+    among=lambda versions: f"`contract_version`.isin({list(versions)!r})",
+    not_among=lambda versions: f"~`contract_version`.isin({list(versions)!r})",
+    when=_when,
+)

@@ -1,10 +1,10 @@
 """What each target can say of a rule: its translation, or the reason why it has none. Never nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pkgutil import iter_modules
 
-from lakehouse.catalog import Entity, Field, Rule
+from lakehouse.catalog import Condition, Entity, Field, Rule
 from lakehouse.envelope import envelope_fields
 from lakehouse.errors import ContractError
 from lakehouse.row_check import rules_of_versions
@@ -80,3 +80,29 @@ def concerns(entity: Entity) -> Iterator[Concern]:
 def fields_of(entity: Entity) -> Mapping[str, Field]:
     """The columns of the entity and of the envelope, by name."""
     return {**envelope_fields(), **{f.name: f for f in entity.fields}}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How an engine says which rows a rule concerns; `among` and `not_among` speak of contract versions."""
+
+    no_delete: str
+    among: Callable[[Sequence[str]], str]
+    not_among: Callable[[Sequence[str]], str]
+    when: Callable[[Condition, Field], str | NotExpressible]
+
+
+def row_condition(concern: Concern, fields: Mapping[str, Field], dialect: Dialect) -> str | NotExpressible:
+    """Which rows the rule concerns, in the engine's words; empty for all."""
+    parts = [] if concern.deletes else [dialect.no_delete]
+    if concern.only:
+        parts.append(dialect.among(concern.only))
+    if concern.without:
+        parts.append(dialect.not_among(concern.without))
+    when = concern.rule.when
+    if when is not None:
+        applies = dialect.when(when, fields[when.column])
+        if isinstance(applies, NotExpressible):
+            return applies
+        parts.append(applies)
+    return " and ".join(parts)

@@ -15,8 +15,9 @@ from lakehouse.row_check import CheckPlan
 from lambdas.check_rows import frames
 from lambdas.check_rows.bronze_file import SuspiciousObject
 from lambdas.check_rows.limits import LIMITS, Limits
-from lambdas.check_rows.outputs import Outputs, Sink, collect, write_rows, write_unreadable
+from lambdas.check_rows.outputs import Outputs, collect, write_rows, write_unreadable
 from lambdas.check_rows.parquet_footer import UnreadableObject
+from lambdas.check_rows.revision import Sink
 from lambdas.check_rows.source import Source, WholeObject
 
 # On a machine that is busy with other things a second of the processor takes longer than one of the clock.

@@ -18,8 +18,9 @@ from lakehouse.row_check import CheckPlan
 from lambdas.check_rows.bronze_file import SuspiciousObject
 from lambdas.check_rows.confinement import DEADLY, DeadlyObject, write_rows_confined
 from lambdas.check_rows.limits import LIMITS, Limits
-from lambdas.check_rows.outputs import Sink, write_rows, write_unreadable
+from lambdas.check_rows.outputs import write_rows, write_unreadable
 from lambdas.check_rows.parquet_footer import UnreadableObject
+from lambdas.check_rows.revision import Sink
 from lambdas.check_rows.settings import child_environment
 from lambdas.check_rows.source import RangedObject, Source, WholeObject
 

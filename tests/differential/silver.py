@@ -1,6 +1,6 @@
 """Made-up tables as Silver would hold their rows: what cannot be read is not there, some rows delete their key."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from random import Random
@@ -28,25 +28,18 @@ class Stacked:
     @property
     def typed(self) -> pa.Table:
         """All rows in Silver's types."""
-        rows = [
-            {
-                **{f.name: typed_value(f, row[f.name]) for f in self.entity.fields},
-                "op": row["op"],
-                "contract_version": row["contract_version"],
-                TABLE: table,
-                ROW: number,
-            }
-            for table, made in enumerate(self.bronze)
-            for number, row in enumerate(made.to_pylist())
-        ]
-        return pa.Table.from_pylist(rows, self._schema({f.name: silver_type(f) for f in self.entity.fields}))
+        return self._table(typed_value, silver_type)
 
     @property
     def texts(self) -> pa.Table:
         """All rows as text."""
+        return self._table(lambda _, cell: as_text(cell), lambda _: pa.string())
+
+    def _table(self, value: Callable[[Field, Any], Any], type_: Callable[[Field], pa.DataType]) -> pa.Table:
+        fields = self.entity.fields
         rows = [
             {
-                **{f.name: as_text(row[f.name]) for f in self.entity.fields},
+                **{f.name: value(f, row[f.name]) for f in fields},
                 "op": row["op"],
                 "contract_version": row["contract_version"],
                 TABLE: table,
@@ -55,7 +48,7 @@ class Stacked:
             for table, made in enumerate(self.bronze)
             for number, row in enumerate(made.to_pylist())
         ]
-        return pa.Table.from_pylist(rows, self._schema({f.name: pa.string() for f in self.entity.fields}))
+        return pa.Table.from_pylist(rows, self._schema({f.name: type_(f) for f in fields}))
 
     def _schema(self, columns: dict[str, pa.DataType]) -> pa.Schema:
         envelope = {"op": pa.string(), "contract_version": pa.string(), TABLE: pa.int64(), ROW: pa.int64()}

@@ -1,5 +1,6 @@
 """Stops an attempt of the check hop before one of its steps, in memory or in a process of its own."""
 
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -84,3 +85,14 @@ class GatedLedger:
         verdict = self._ledger.commit(*arguments)
         self._before("end")
         return verdict
+
+
+def pause_before(stop_before: str) -> Before:
+    """For a process that a test kills: it says that it has come to the step, and stands still there."""
+
+    def before(step: str) -> None:
+        if step == stop_before:
+            print(step, flush=True)
+            signal.pause()
+
+    return before

@@ -1,7 +1,7 @@
 """A host in this process over a Kafka producer that is given, and calls to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,3 +101,19 @@ async def refusal_of_call(call: Any) -> tuple[grpc.StatusCode, str, dict[str, st
     except grpc.aio.AioRpcError as error:
         return error.code(), error.details() or "", dict(error.trailing_metadata() or ())  # type: ignore[arg-type]
     raise AssertionError(f"a false acknowledgement: {answer}")
+
+
+STATUS = grpc.StatusCode
+
+
+Test = Callable[[Host], Coroutine[Any, Any, Any]]
+
+
+def run(producer: Any, folder: Path, test: Test, **settings: Any) -> Any:
+    """Runs a test against a host over this producer."""
+
+    async def go() -> Any:
+        async with serving(producer, folder, **settings) as host:
+            return await test(host)
+
+    return asyncio.run(go())

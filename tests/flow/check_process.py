@@ -3,7 +3,6 @@
 python -m tests.flow.check_process BUCKET_PREFIX ENDPOINT LEDGER_URL KEY STEP
 """
 
-import signal
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -15,16 +14,11 @@ from lakehouse.paths import Buckets
 from lambdas.check_rows.batch import check_message
 from lambdas.check_rows.object_check import ObjectCheck
 from tests.builders.messages import an_announcement
-from tests.fakes.gates import GatedLedger, GatedStore
+from tests.fakes.gates import GatedLedger, GatedStore, pause_before
 
 
 def main(prefix: str, endpoint: str, ledger_url: str, key: str, stop_before: str) -> None:
-    def before(step: str) -> None:
-        if step == stop_before:
-            print(step, flush=True)
-            signal.pause()
-
-    buckets = Buckets.of(prefix)
+    before, buckets = pause_before(stop_before), Buckets.of(prefix)
     store = GatedStore(ObjectStore.connect(endpoint, "us-east-1"), buckets, before)
     ledger: Any = GatedLedger(Ledger.connect(ledger_url), before)
     check = ObjectCheck(store, ledger, buckets, load_entities(), lambda: datetime.now(UTC))

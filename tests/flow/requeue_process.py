@@ -3,7 +3,6 @@
 python -m tests.flow.requeue_process BUCKET_PREFIX ENDPOINT LEDGER_URL EDITS STEP
 """
 
-import signal
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +13,7 @@ from lakehouse.catalog import load_entities
 from lakehouse.paths import Buckets
 from lambdas.requeue_quarantine.request import Request
 from lambdas.requeue_quarantine.requeue import Requeue
-from tests.fakes.gates import GatedLedger, GatedStore
+from tests.fakes.gates import GatedLedger, GatedStore, pause_before
 
 
 class _Ledger(GatedLedger):
@@ -29,12 +28,7 @@ class _Ledger(GatedLedger):
 
 
 def main(prefix: str, endpoint: str, ledger_url: str, edits: str, stop_before: str) -> None:
-    def before(step: str) -> None:
-        if step == stop_before:
-            print(step, flush=True)
-            signal.pause()
-
-    buckets = Buckets.of(prefix)
+    before, buckets = pause_before(stop_before), Buckets.of(prefix)
     store = GatedStore(ObjectStore.connect(endpoint, "us-east-1"), buckets, before)
     ledger: Any = _Ledger(Ledger.connect(ledger_url), before)
     requeue = Requeue(store, ledger, buckets, load_entities(), lambda: datetime.now(UTC))

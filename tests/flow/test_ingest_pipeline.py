@@ -1,98 +1,33 @@
 """Client → host → embedded broker by real processes: nothing acknowledged is missing, whatever dies or goes away."""
 
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
 import pytest
 from confluent_kafka import Consumer
 
-from adapters.registry import SchemaRegistry
 from grpc_ingest.client import Batching, EventEncoder, EventResult, IngestClient
 from grpc_ingest.client.client import METHOD
 from grpc_ingest.marks import read_marks
-from grpc_ingest.producer import PlainProducer, Settings
 from grpc_ingest.proto.gen.nexus.ingest.v1 import ingest_pb2
 from lakehouse.catalog import load_entities
-from lakehouse.errors import BrokerError
 from lakehouse.wire import Framed, unframe
 from tests.builders.events import MOMENT, an_event, an_order
 from tests.fakes.ingest_host import batch
 from tests.flow.ingest_processes import (
     LOG,
-    ROOT,
     WAIT_S,
     BrokerProcess,
-    ChildProcess,
     a_host,
     event_id_in,
-    own_environment,
     read_broker,
     wait_until,
 )
-
-SMALL = Batching(size=20, buffer=400)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
-    with BrokerProcess(tmp_path) as started:
-        assert isinstance(started, BrokerProcess)
-        yield started
-
-
-class Shop:
-    """Sends orders until told to stop, and keeps what came back."""
-
-    def __init__(self, client: IngestClient | PlainProducer, results: list[EventResult]) -> None:
-        self.client, self.results = client, results
-        self.sent: list[str] = []
-        self.failure: BaseException | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def open(self) -> "Shop":
-        self._thread.start()
-        return self
-
-    def send(self, number: int) -> None:
-        self.sent.append(self.client.send("orders", an_order(order_id=f"o-{number}"), MOMENT + number))
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join(WAIT_S)
-        assert not self._thread.is_alive()
-        assert self.failure is None
-
-    def _run(self) -> None:
-        try:
-            number = 0
-            while not self._stop.is_set():
-                self.send(number)
-                number += 1
-        except BrokerError as error:
-            self.failure = error
-
-
-def require_truth(broker: BrokerProcess, shop: Shop, resent: bool) -> None:
-    """Every event is settled once and stored; every acknowledged position holds that very event."""
-    assert Counter(r.event_id for r in shop.results) == Counter(shop.sent)
-    refused = [r for r in shop.results if r.position is None]
-    assert refused == []
-    stored = read_broker(broker.address, ["orders.v1"])
-    for result in shop.results:
-        assert result.position is not None
-        assert event_id_in("orders.v1", stored[result.position][1]) == result.event_id
-    ids = [event_id_in("orders.v1", value) for _key, value in stored.values()]
-    assert set(ids) == set(shop.sent), "an event that is sent again keeps its id"
-    if not resent:
-        assert len(ids) == len(shop.sent)
+from tests.flow.sending_shop import SMALL, Shop, require_truth
 
 
 def test_bytes_of_every_entity_arrive_unchanged(tmp_path: Path, broker: BrokerProcess) -> None:
@@ -300,156 +235,3 @@ def test_host_started_again_counts_what_its_predecessor_left(tmp_path: Path, bro
             put = channel.unary_unary("/nexus.ingest.v1.Ingest/PutBatch")
             answer = ingest_pb2.PutBatchResponse.FromString(put(batch("1", an_event()), timeout=WAIT_S))
             assert answer.verdicts[0].refusal.code == 8, "nobody knows how much is left: it counts as full"
-
-
-def test_stream_that_is_never_answered_is_given_up(tmp_path: Path, broker: BrokerProcess) -> None:
-    results: list[EventResult] = []
-    with a_host(tmp_path, broker, NEXUS_BACKLOG_BYTES="500") as host:
-        batching = Batching(size=1, give_up_after_s=1.0)
-        with IngestClient.connect(
-            host.address, "web-shop", batching=batching, on_results=results.extend
-        ) as client:
-            for number in range(20):
-                client.send("orders", an_order(order_id=f"o-{number}"), MOMENT)
-    assert len(results) == 20
-    given_up = [r for r in results if r.position is None]
-    assert given_up
-    assert all(r.refusal is not None and r.refusal.retryable for r in given_up)
-
-
-def test_host_that_is_not_there_is_told_of_and_waited_for(tmp_path: Path, broker: BrokerProcess) -> None:
-    results: list[EventResult] = []
-    with a_host(tmp_path, broker) as host:
-        address = host.address
-        host.kill()
-        batching = Batching(give_up_after_s=0.5)
-        with IngestClient.connect(
-            address, "web-shop", batching=batching, on_results=results.extend
-        ) as client:
-            client.send("orders", an_order(), MOMENT)
-        assert results[0].refusal is not None
-        assert results[0].refusal.message.startswith("no ingest host")
-        with IngestClient.connect(address, "web-shop", on_results=results.extend) as client:
-            client.send("orders", an_order(), MOMENT)
-            host.environment["NEXUS_GRPC_PORT"] = address.rpartition(":")[2]
-            host.start()
-        assert results[-1].position is not None
-
-
-def test_something_else_on_the_port_is_an_error_that_says_so() -> None:
-    """A client that talks to what is no ingest host stops and tells the program."""
-    server = grpc.server(ThreadPoolExecutor(1))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    client = IngestClient.connect(f"127.0.0.1:{port}", "web-shop")
-
-    def send() -> None:
-        client.send("orders", an_order(), MOMENT)  # may know it already
-        client.flush(WAIT_S)
-
-    with pytest.raises(BrokerError, match="does not take this stream"):
-        send()
-    with pytest.raises(BrokerError):
-        client.send("orders", an_order(), MOMENT)
-    with pytest.raises(BrokerError):
-        client.close()
-    server.stop(0).wait()
-
-
-def test_program_whose_callback_fails_is_told(tmp_path: Path, broker: BrokerProcess) -> None:
-    def fail(_results: object) -> None:
-        raise ZeroDivisionError("the program's own")
-
-    with a_host(tmp_path, broker) as host:
-        client = IngestClient.connect(host.address, "web-shop", on_results=fail)
-        client.send("orders", an_order(), MOMENT)
-        with pytest.raises(BrokerError, match="the program's own"):
-            client.flush(WAIT_S)
-        with pytest.raises(BrokerError):
-            client.close()
-
-
-def a_registry(endpoint: str, name: str) -> dict[str, str]:
-    registry = SchemaRegistry.connect(endpoint, "us-east-1", name)
-    return {entity.name: registry.register(entity) for entity in load_entities().values()}
-
-
-def test_host_as_it_is_deployed_stamps_the_registrys_ids(
-    tmp_path: Path, broker: BrokerProcess, aws_endpoint: str
-) -> None:
-    ids = a_registry(aws_endpoint, "ingest-host")
-    given = {
-        "NEXUS_BROKER": broker.address,
-        "NEXUS_LOG": LOG,
-        "NEXUS_GRPC_PORT": "0",
-        "NEXUS_REGISTRY": "ingest-host",
-        "AWS_ENDPOINT_URL": aws_endpoint,
-        "NEXUS_BACKLOG_BYTES": "embedded",
-    }
-    with ChildProcess(tmp_path, "real", "grpc_ingest.server", **given) as host:
-        with IngestClient.connect(host.address, "web-shop") as client:
-            for name in ids:
-                client.send(name, {}, MOMENT)
-        with PlainProducer.connect(Settings.from_env(given), "web-shop") as producer:
-            pass
-        assert producer.counts.sent == 0
-        host.signal(signal.SIGTERM)
-        assert host.wait() == 0, host.log
-    for at, (_key, value) in read_broker(broker.address).items():
-        framed = unframe(value)
-        assert isinstance(framed, Framed)
-        assert framed.schema_version_id == ids[at.topic.removesuffix(".v1")]
-
-
-def test_host_that_cannot_start_says_why(tmp_path: Path, aws_endpoint: str) -> None:
-    def run(**environment: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "grpc_ingest.server"]
-        given = own_environment(AWS_ENDPOINT_URL=aws_endpoint, **environment)
-        done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=False)
-        return done.returncode, done.stderr
-
-    code, told = run()
-    assert (code, "NEXUS_BROKER is not set" in told, "Traceback" in told) == (2, True, False)
-    code, told = run(NEXUS_LOG=LOG, NEXUS_BROKER="127.0.0.1:1", NEXUS_REGISTRY="nobody")
-    assert (code, "register it" in told, "Traceback" in told) == (2, True, False)
-
-
-def test_plain_producer_writes_what_the_host_writes(
-    tmp_path: Path, broker: BrokerProcess, aws_endpoint: str
-) -> None:
-    a_registry(aws_endpoint, "ingest-plain")
-    marks, results = tmp_path / "marks", list[EventResult]()
-    settings = Settings(
-        broker=broker.address,
-        log=LOG,
-        registry="ingest-plain",
-        aws_endpoint=aws_endpoint,
-        marks=marks,
-        backlog_bytes=1_000_000,
-    )
-    with PlainProducer.connect(settings, "web-shop", on_results=results.extend) as producer:
-        shop = Shop(producer, results)
-        for number in range(1_000):
-            shop.send(number)
-    require_truth(broker, shop, resent=False)
-    ends = read_marks(marks, LOG)
-    assert sum(ends.values()) == 1_000
-
-
-def test_plain_producer_outlasts_a_broker_that_is_away(
-    tmp_path: Path, broker: BrokerProcess, aws_endpoint: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a_registry(aws_endpoint, "ingest-plain")
-    monkeypatch.setattr("grpc_ingest.producer.producer.MESSAGE_TIMEOUT_S", 1.0)
-    results: list[EventResult] = []
-    settings = Settings(broker.address, LOG, registry="ingest-plain", aws_endpoint=aws_endpoint)
-    with PlainProducer.connect(settings, "web-shop", on_results=results.extend) as producer:
-        shop = Shop(producer, results)
-        broker.tell("down")
-        for number in range(200):
-            shop.send(number)
-        while not producer.counts.resent:
-            producer.flush(0.1)
-        broker.tell("up")
-    assert producer.counts.resent > 0
-    require_truth(broker, shop, resent=True)

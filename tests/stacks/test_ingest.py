@@ -1,67 +1,27 @@
 """Hosts: only ready ones take over, nobody logs in to them, and they may do their own work and no more."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
 from bronze_writer.settings import Settings as WriterSettings
 from grpc_ingest.server.settings import Settings as HostSettings
-from lakehouse.catalog import load_entities
 from lakehouse.errors import SettingsError
 from stacks.instances import memory_gib
-from stacks.settings import Settings
 from stacks.user_data import SETUP
-from tests.stacks.conftest import Compose, cdk_context
-from tests.stacks.reading import Raw, Statement, named, only, resources, statements, text_of, whole
-
-GROUPS = {"ingest": "IngestHosts", "writer": "WriterHosts"}
-
-
-def ingest(raw_templates: Compose, environment: str, **changes: Any) -> Raw:
-    template: Raw = raw_templates(environment, **changes)["ingest"]
-    return template
-
-
-def settings_of(environment: str) -> Settings:
-    return Settings.from_context(cdk_context(environment, {}, {}).get, {})
-
-
-def launch(template: Raw, environment: str, service: str) -> Raw:
-    found = resources(template, "AWS::EC2::LaunchTemplate")
-    return dict(named(found, "LaunchTemplateName", f"nexus-{environment}-{service}")["LaunchTemplateData"])
-
-
-def script(template: Raw, environment: str, service: str) -> str:
-    return text_of(launch(template, environment, service)["UserData"]["Fn::Base64"])
-
-
-def environment_file(template: Raw, environment: str, service: str) -> dict[str, str]:
-    text = script(template, environment, service)
-    body = text.partition("service.env\" <<'NEXUS_END'\n")[2].partition("\nNEXUS_END")[0]
-    return dict(line.split("=", 1) for line in body.splitlines())
-
-
-def facts(template: Raw, environment: str, service: str) -> dict[str, str]:
-    """What the script is told of the host."""
-    lines = script(template, environment, service).partition("mkdir")[0].splitlines()
-    return {name: value.strip("'") for name, value in (line.split("=", 1) for line in lines if "=" in line)}
-
-
-def rights(template: Raw, role: str) -> list[Statement]:
-    return [one for one in statements(template) if one.owner.startswith(role)]
-
-
-def may(found: list[Statement], service: str) -> dict[str, set[str]]:
-    """Actions of a service by resource."""
-    allowed: dict[str, set[str]] = {}
-    for one in found:
-        for resource in one.resources:
-            actions = {action for action in one.actions if action.startswith(f"{service}:")}
-            if actions:
-                allowed.setdefault(resource, set()).update(actions)
-    return allowed
+from tests.stacks.conftest import Compose
+from tests.stacks.hosts import (
+    GROUPS,
+    environment_file,
+    facts,
+    ingest,
+    launch,
+    may,
+    rights,
+    script,
+    settings_of,
+)
+from tests.stacks.reading import named, only, resources, text_of, whole
 
 
 @pytest.mark.parametrize("service", GROUPS)
@@ -313,66 +273,6 @@ def test_agent_is_installed_on_every_host_without_an_address(
     [target] = association["Targets"]
     assert target["Key"] == "tag:aws:autoscaling:groupName"
     assert set(target["Values"]) == {f"nexus-{environment}-{service}" for service in GROUPS}
-
-
-def kafka(found: list[Statement]) -> Mapping[str, set[str]]:
-    """Actions by the kind of thing: cluster, topic, group."""
-    allowed: dict[str, set[str]] = {}
-    for resource, actions in may(found, "kafka-cluster").items():
-        kind = next((k for k in ("topic", "group") if f":{k}/" in resource), "cluster")
-        assert not resource.endswith("*")
-        allowed.setdefault(kind, set()).update(actions)
-    return allowed
-
-
-def test_host_writes_topics_and_finds_schemas_and_no_more(raw_templates: Compose, environment: str) -> None:
-    found = rights(ingest(raw_templates, environment), "IngestRole")
-    assert kafka(found) == {
-        "cluster": {"kafka-cluster:Connect", "kafka-cluster:WriteDataIdempotently"},
-        "topic": {"kafka-cluster:DescribeTopic", "kafka-cluster:WriteData"},
-    }
-    assert len([r for r in may(found, "kafka-cluster") if ":topic/" in r]) == len(load_entities())
-    assert len(may(found, "s3")) == 1, "its artifact"
-    glue = {action for actions in may(found, "glue").values() for action in actions}
-    assert glue == {"glue:GetSchemaByDefinition", "glue:GetSchemaVersion"}
-
-
-def test_writer_reads_topics_and_writes_bronze_and_no_more(raw_templates: Compose, environment: str) -> None:
-    found = rights(ingest(raw_templates, environment), "WriterRole")
-    assert kafka(found) == {
-        "cluster": {"kafka-cluster:Connect"},
-        "topic": {"kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"},
-        "group": {"kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"},
-    }
-    [group] = [r for r in may(found, "kafka-cluster") if ":group/" in r]
-    assert "nexus-bronze-writer" in group
-    bronze = f"arn:aws:s3:::{settings_of(environment).buckets.bronze}"
-    objects = {r: a for r, a in may(found, "s3").items() if r.startswith(bronze)}
-    assert objects == {
-        bronze: {"s3:GetBucketLocation", "s3:ListBucket"},
-        f"{bronze}/*": {
-            "s3:AbortMultipartUpload",
-            "s3:GetObject",
-            "s3:ListMultipartUploadParts",
-            "s3:PutObject",
-        },
-    }
-    assert len(may(found, "s3")) == 3, "and its artifact"
-
-
-@pytest.mark.parametrize("role", ["IngestRole", "WriterRole"])
-def test_hosts_may_signal_their_own_stack_and_tell_metrics_of_ours(
-    raw_templates: Compose, environment: str, role: str
-) -> None:
-    found = rights(ingest(raw_templates, environment), role)
-    [stack] = may(found, "cloudformation")
-    assert f":stack/nexus-{environment}-ingest/" in stack
-    [metrics] = [one for one in found if "cloudwatch:PutMetricData" in one.actions]
-    assert "KeystoneNexus" in metrics.conditions
-    actions = {action for one in found for action in one.actions}
-    assert not [
-        a for a in actions if a.startswith(("iam:", "sts:", "secretsmanager:", "ssm:GetParameter", "ec2:"))
-    ]
 
 
 def test_host_that_is_not_built_yet_stops_the_synthesis(raw_templates: Compose) -> None:

@@ -12,9 +12,9 @@ from lakehouse.names import lookalike
 from lakehouse.row_check import CheckPlan
 from lakehouse.shape import readable_rows, schema_problem
 from lakehouse.split import Origin, split_rows
+from tests.builders.every_kind import a_field
 from tests.builders.rows import a_row, an_item, an_order, bronze_table
 from tests.builders.shapes import ITEMS, items, judged
-from tests.unit.test_row_check import a_field
 
 ENTITIES = load_entities()
 ORDERS, PRODUCTS = ENTITIES["orders"], ENTITIES["products"]

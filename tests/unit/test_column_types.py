@@ -16,9 +16,9 @@ from lakehouse.catalog import Field, Kind, load_entities
 from lakehouse.cells import read_cells
 from lakehouse.physical import FITS, Family, misfit
 from lakehouse.shape import readable_rows, schema_problem
+from tests.builders.every_kind import EVERY_KIND, EVERYTHING
 from tests.builders.rows import a_row, an_item, an_order, bronze_table
 from tests.builders.shapes import ITEMS, items, judged, reasons, with_column
-from tests.unit.test_row_check import EVERY_KIND, EVERYTHING
 
 ENTITIES = load_entities()
 ORDERS, PRODUCTS = ENTITIES["orders"], ENTITIES["products"]

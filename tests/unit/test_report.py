@@ -1,11 +1,7 @@
 """The report page: needs nothing but itself, says what is true, and never lets data become markup."""
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
-from html.parser import HTMLParser
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -15,106 +11,17 @@ from lakehouse.balance import Amount, Balance, PositionBalance, VoidRange
 from local.report import (
     EntityCounts,
     ExampleRow,
-    Headlines,
     Month,
     QuarantineReason,
     Refused,
     ReportData,
     Segment,
-    Sent,
     StateLogistics,
     Warned,
     render_report,
 )
-from local.report.figures import money, month_name, percent, short
-from local.report.flow import _flow, _measure, _place
 from local.report.markup import Markup, element, join
-
-ORDERS = Balance(Amount(1000, 2**64 - 1), Amount(990, 5), Amount(10, 2**64 - 6))
-CUSTOMERS = Balance(Amount(500, 77), Amount(500, 77))
-
-
-def a_report(**changes: object) -> ReportData:
-    """A whole report of a closed lake; `changes` replace fields."""
-    example = ExampleRow(
-        "id-1", "log-1/orders.v1/0/7", "devolvido", {"order_id": "o1", "order_status": "devolvido"}
-    )
-    report = ReportData(
-        source="Generated shop, seed 7",
-        broker="embedded broker",
-        made_at=datetime(2026, 11, 21, 14, 5, tzinfo=UTC),
-        seconds=38.2,
-        entities=(
-            EntityCounts("orders", ORDERS, distinct_events=980, sent=1000, current=960, deleted=4),
-            EntityCounts("customers", CUSTOMERS, distinct_events=500, sent=500, current=500, deleted=0),
-        ),
-        positions=(
-            PositionBalance("log-1", "orders.v1", 0, "orders", 0, 600, 600, 0),
-            PositionBalance("log-1", "orders.v1", 1, "orders", 0, 400, 400, 0),
-            PositionBalance("load-0123456789abcdef", "customers.v1", 0, "customers", 0, 500, 500, 0),
-        ),
-        sent=Sent(grpc=900, plain=100, acknowledged=1000, landed=1000, batch_records=500),
-        quarantine=(
-            QuarantineReason(
-                "orders", "order_status_known", "order_status", "No such status.", 10, (example,)
-            ),
-        ),
-        warned=(Warned("orders", "carrier_after_purchase", "The parcel went before it was bought.", 3),),
-        headlines=Headlines(960, 1100, "13591643.70", "2251909.54", "16008872.12", 930, 4.09, 0.081),
-        months=tuple(
-            Month(f"{2016 + m // 12}-{m % 12 + 1:02d}", 10 + m, Decimal(100 + m), 9, m) for m in range(8, 30)
-        ),
-        states=(
-            StateLogistics("SP", 400, 390, 0.05, 0.15, 8.8, 4.2),
-            StateLogistics("AM", 40, 39, 0.04, None, 26.4, None),
-            StateLogistics("unknown", 3, 0, None, None, None, None),
-        ),
-        segments=(
-            Segment("champions", 9, Decimal(900), 0.01, 0.2, 100.0),
-            Segment("lost", 900, Decimal(3600), 0.99, 0.8, 4.0),
-        ),
-    )
-    return replace(report, **changes)  # type: ignore[arg-type]
-
-
-class Reader(HTMLParser):
-    """Reads a page strictly: every element that opens closes in its turn."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: set[str] = set()
-        self.attributes: list[tuple[str, str | None]] = []
-        self.words: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.open.append(tag)
-        self.tags.add(tag)
-        self.attributes += attrs
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.words.append(data)
-
-
-def read(page: str) -> Reader:
-    reader = Reader()
-    reader.feed(page)
-    reader.close()
-    assert not reader.open
-    return reader
-
-
-def text_of(page: str) -> str:
-    return re.sub(r"\s+", " ", " ".join(read(page).words))
-
+from tests.builders.report import ORDERS, a_report, read, text_of
 
 # --- the page as a page -------------------------------------------------------------------------------------------
 
@@ -349,85 +256,3 @@ def test_page_with_insights_of_a_single_month_without_orders_or_shares() -> None
     )
     assert "No parcel has been delivered yet." in text_of(page)
     assert "nan" not in page.lower().replace("nexus", "")
-
-
-# --- the picture --------------------------------------------------------------------------------------------------
-
-
-def drawn(report: ReportData) -> dict[str, int]:
-    return {node.name: node.number for node in _flow(report).nodes}
-
-
-def test_flow_shows_every_hop_with_its_count() -> None:
-    assert drawn(a_report()) == {
-        "gRPC": 900,
-        "Plain producer": 100,
-        "Kafka": 1000,
-        "Batch files": 500,
-        "Bronze": 1500,
-        "Silver": 1490,
-        "Quarantine": 10,
-        "Gold": 1460,
-        "Older": 26,
-        "Deleted": 4,
-    }
-
-
-def test_flow_shows_what_did_not_land_and_what_earlier_runs_left() -> None:
-    nodes = drawn(a_report(sent=Sent(grpc=600, plain=0, acknowledged=600, landed=590, batch_records=0)))
-    assert nodes["Not landed"] == 10
-    assert nodes["Other runs"] == 1500 - 590
-    assert "Batch files" not in nodes
-    assert "Plain producer" not in nodes
-
-
-def test_flow_without_a_run_begins_at_the_lake() -> None:
-    nodes = drawn(a_report(sent=None))
-    assert nodes["The lake"] == nodes["Bronze"] == 1500
-    assert "Kafka" not in nodes
-
-
-def test_flow_before_gold_ends_at_silver() -> None:
-    entities = tuple(replace(entity, current=None, deleted=None) for entity in a_report().entities)
-    assert "Gold" not in drawn(a_report(entities=entities))
-
-
-@given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**6), st.integers(0, 10**6))
-def test_flow_bands_stay_within_their_nodes_and_nodes_apart(
-    grpc: int, plain: int, batch: int, held: int
-) -> None:
-    total = grpc + plain + batch
-    held = min(held, total)
-    balance = Balance(Amount(total), Amount(total - held), Amount(held))
-    sent = Sent(grpc, plain, grpc + plain, grpc + plain, batch)
-    flow = _flow(
-        a_report(
-            entities=(EntityCounts("orders", balance, total, current=total - held, deleted=0),), sent=sent
-        )
-    )
-    _measure(flow)
-    _place(flow)
-    for node in flow.nodes:
-        assert node.given <= node.height + 1e-6
-        assert node.taken <= node.height + 1e-6
-    for column in {node.column for node in flow.nodes}:
-        spans = sorted((n.top, n.top + n.height) for n in flow.nodes if n.column == column)
-        assert all(end < begin for (_, end), (begin, _) in pairwise(spans))
-
-
-# --- figures ------------------------------------------------------------------------------------------------------
-
-
-def test_figures_read_as_people_read_them() -> None:
-    assert [short(n) for n in (7, 999, 1234, 45_600, 456_000, 1_234_567)] == [
-        "7",
-        "999",
-        "1.23 k",
-        "45.6 k",
-        "456 k",
-        "1.23 M",
-    ]
-    assert money("1234.5") == "1,234.50"
-    assert percent(0.1234) == "12.3%"
-    assert month_name("2017-11") == "Nov 2017"
-    assert month_name("unknown") == "unknown"

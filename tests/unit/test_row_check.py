@@ -9,81 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.bronze import quarantine_schema, silver_schema
-from lakehouse.catalog import Condition, Entity, Field, Kind, Rule, load_entities
-from lakehouse.errors import ContractError
+from lakehouse.catalog import Entity, Kind
 from lakehouse.identity import hash_sum
 from lakehouse.row_check import CheckPlan
 from lakehouse.shape import schema_problem
-from lakehouse.split import Origin, Split, split_rows
+from lakehouse.split import Origin, split_rows
 from tests.builders.bronze import NOON_MS
-from tests.builders.rows import VALID_ENTITIES, Row, a_raw_row, a_row, an_item, an_order, bronze_table
+from tests.builders.every_kind import DAY_US, ENTITIES, EVERY_KIND, EVERYTHING, ORDERS, a_rule, split
+from tests.builders.rows import VALID_ENTITIES, Row, a_row, an_item, an_order, bronze_table
 from tests.oracle import judge_row, quantized
 from tests.unit.test_kernels import NEAR
-
-ENTITIES = load_entities()
-ORDERS = ENTITIES["orders"]
-DAY_US = 24 * 3600 * 1_000_000
-
-
-def a_field(name: str, kind: Kind, key: int | None = None, **changes: Any) -> Field:
-    return Field(name, 10, kind, key is not None, key, name, name, **changes)
-
-
-def a_rule(id_: str, kind: str, column: str, severity: str = "error", **changes: Any) -> Rule:
-    when = changes.pop("when", None)
-    return Rule(id_, kind, column, severity, f"{id_} is broken.", "accuracy", changes, when)  # type: ignore[arg-type]
-
-
-EVERY_KIND = replace(
-    ORDERS,
-    name="everything",
-    fields=(
-        a_field("key", Kind.TEXT, key=1),
-        a_field("part", Kind.INT64, key=2),
-        a_field("word", Kind.TEXT),
-        a_field("number", Kind.INT64),
-        a_field("other", Kind.INT64),
-        a_field("price", Kind.DECIMAL, precision=10, scale=2),
-        a_field("weight", Kind.DOUBLE),
-        a_field("begun", Kind.TIMESTAMP),
-        a_field("ended", Kind.TIMESTAMP),
-    ),
-    rules=(
-        a_rule("key_present", "not_null", "key"),
-        a_rule("key_short", "length", "key", min=2, max=5),
-        a_rule("part_readable", "castable", "part"),
-        a_rule("part_above_key_part", "between", "part", "warn", min="1"),
-        a_rule("word_given", "not_null", "word", "warn"),
-        a_rule("word_plain", "regex", "word", pattern="[^0-9/@,]*"),
-        a_rule("word_is_id", "regex", "word", "warn", pattern="[0-9a-f]{4}"),
-        a_rule("word_not_x", "not_regex", "word", pattern="x.*"),
-        a_rule("word_known", "in_set", "word", "warn", values=["a", "é", "x y"]),
-        a_rule("word_not_bad", "not_in_set", "word", values=["bad"]),
-        a_rule("number_readable", "castable", "number"),
-        a_rule("number_known", "in_set", "number", "warn", values=[-1, 0, 7]),
-        a_rule("number_not_9", "not_in_set", "number", values=[9]),
-        a_rule("number_below_other", "compare", "number", "warn", operator="<", other="other"),
-        a_rule("number_not_other", "compare", "number", operator="!=", other="other"),
-        a_rule("other_readable", "castable", "other"),
-        a_rule("price_readable", "castable", "price"),
-        a_rule("price_between", "between", "price", min="0", max="99.99", strict_max=True),
-        a_rule("weight_readable", "castable", "weight"),
-        a_rule("weight_between", "between", "weight", min="-1.5", strict_min=True, max="2.5"),
-        a_rule("begun_readable", "castable", "begun"),
-        a_rule("begun_early", "between", "begun", "warn", max="2019-01-01 00:00:00"),
-        a_rule("ended_readable", "castable", "ended"),
-        a_rule("ended_after", "compare", "ended", operator=">=", other="begun"),
-        a_rule("ended_when_word_a", "not_null", "ended", when=Condition("word", ("a", "7"))),
-        a_rule("price_when_number", "not_null", "price", "warn", when=Condition("number")),
-        a_rule("part_when_number_7", "between", "part", max="3", when=Condition("number", ("7", "007"))),
-    ),
-)
-
-
-def split(entity: Entity, rows: list[Row], all_text: bool = False) -> Split:
-    return split_rows(
-        CheckPlan(entity), bronze_table(entity, rows, all_text=all_text), Origin("some/key", 100, "1.0.0")
-    )
 
 
 def check_against_oracle(entity: Entity, table: pa.Table) -> None:
@@ -132,6 +67,7 @@ def count(ids: Any) -> dict[str, int]:
 
 # --- any rows, against the oracle
 
+
 ENVELOPE = {
     "event_id": st.sampled_from([None, "", "e-1"]),
     "occurred_at": st.one_of(
@@ -145,6 +81,8 @@ ENVELOPE = {
     "op": st.sampled_from([None, "", "upsert", "delete", "delete", "DELETE", "replace"]),
     "contract_version": st.sampled_from([None, "", "1.0.0", "1.0", "2.0.0"]),
 }
+
+
 WORDS = st.one_of(
     st.sampled_from(["a", "7", "", "bad", "x y", "xyz", "x\ny", "é", "a\n", "ab12", "1234"]), NEAR
 )
@@ -176,15 +114,6 @@ def any_rows(draw: st.DrawFn, entity: Entity, valid: Row, all_text: bool) -> lis
     return rows
 
 
-EVERYTHING = a_row("orders") | dict(
-    zip(
-        [f.name for f in EVERY_KIND.fields],
-        ["key", 1, "a", 7, 8, "1.5", "0.5", *["2018-01-01 00:00:00"] * 2],
-        strict=True,
-    )
-)
-
-
 @pytest.mark.parametrize("all_text", [False, True])
 @given(st.data())
 def test_check_of_every_rule_kind_equals_the_oracle(all_text: bool, data: st.DataObject) -> None:
@@ -207,7 +136,11 @@ BEFORE = replace(
         a_rule("price_between", "between", "price", min="1"),
     ),
 )
+
+
 BETWEEN = replace(BEFORE, version="1.1.0", rules=BEFORE.rules[1:])
+
+
 AFTER = replace(
     EVERY_KIND,
     version="1.2.0",
@@ -348,82 +281,3 @@ def test_schema_problem_names_a_column_that_stands_twice() -> None:
         schema_problem(ORDERS, schema.append(schema.field("order_id")))
         == "column order_id stands in it twice"
     )
-
-
-# --- single rules, in words
-
-
-def test_check_gives_all_reasons_in_contract_order_with_values_as_they_were() -> None:
-    made = split(
-        ORDERS,
-        [an_order(event_id="", order_id="", order_status="Lost", order_approved_at=" 2018-01-01 00:00:00")],
-    )
-    [row] = made.quarantine.to_pylist()
-    assert [(r["rule"], r["column"], r["value"]) for r in row["reasons"]] == [
-        ("event_id_present", "event_id", ""),
-        ("order_id_present", "order_id", ""),
-        ("order_status_known", "order_status", "Lost"),
-        ("order_approved_at_readable", "order_approved_at", " 2018-01-01 00:00:00"),
-    ]
-    assert row["reasons"][2]["message"] == "The order status is none that the shop knows."
-    assert (row["bronze_key"], row["bronze_row"], row["judged_by"]) == ("some/key", 100, "1.0.0")
-
-
-def test_check_warns_without_rejecting() -> None:
-    made = split(ORDERS, [an_order(order_delivered_customer_date=None), an_order()])
-    assert made.silver.column("warnings").to_pylist() == [["delivered_has_customer_date"], []]
-
-
-def test_check_counts_no_warning_of_a_rejected_row() -> None:
-    made = split(ORDERS, [an_order(order_delivered_customer_date=None, order_id="x")])
-    assert (made.warnings, made.reasons) == ({}, {"order_id_is_id": 1})
-
-
-def test_check_of_a_delete_asks_only_for_envelope_and_key() -> None:
-    nothing = dict.fromkeys(f.name for f in ORDERS.fields if f.name != "order_id")
-    rows = [
-        an_order(**nothing, op="delete"),
-        an_order(**nothing, op=None),
-        an_order(**{**nothing, "op": "delete", "order_id": "x", "source": None}),
-    ]
-    made = split(ORDERS, rows)
-    assert made.silver.column("op").to_pylist() == ["delete"]
-    reasons = [[r["rule"] for r in row["reasons"]] for row in made.quarantine.to_pylist()]
-    assert reasons[1] == ["source_present", "order_id_is_id"]
-    assert "order_status_present" in reasons[0]
-
-
-def test_check_writes_upsert_where_op_was_left_out() -> None:
-    made = split(ORDERS, [an_order(op=None), an_order(op=""), an_order(op="upsert")])
-    assert made.silver.column("op").to_pylist() == ["upsert"] * 3
-
-
-def test_check_holds_an_undecodable_row_with_its_reason_alone() -> None:
-    made = split(
-        ORDERS,
-        [a_raw_row("orders", reason="The schema is unknown."), a_raw_row("orders", raw=None), an_order()],
-    )
-    reasons = [row["reasons"] for row in made.quarantine.to_pylist()]
-    assert [[(r["rule"], r["message"]) for r in row] for row in reasons] == [
-        [("UNDECODABLE", "The schema is unknown.")],
-        [("UNDECODABLE", "The header is unknown.")],
-    ]
-    assert made.quarantine.column("raw").to_pylist() == [b"\x07", None]
-    assert (made.passed.rows, made.reasons) == (1, {"UNDECODABLE": 2})
-
-
-@pytest.mark.parametrize(
-    ("ahead", "held"), [(DAY_US, 0), (DAY_US + 1, 1), (-DAY_US, 0), (2**62, 1), (-(2**62), 1)]
-)
-def test_check_refuses_events_of_the_future(ahead: int, held: int) -> None:
-    made = split(ORDERS, [an_order(occurred_at=NOON_MS * 1000 + ahead)])
-    assert made.held.rows == held
-
-
-def test_plan_refuses_what_it_cannot_run() -> None:
-    unknown = replace(ORDERS, rules=(a_rule("new", "sorted", "order_id"),))
-    with pytest.raises(ContractError, match="no kind of rule"):
-        CheckPlan(unknown)
-    not_re2 = replace(ORDERS, rules=(a_rule("back", "regex", "order_id", pattern=r"(a)\1"),))
-    with pytest.raises(ContractError, match="RE2"):
-        CheckPlan(not_re2)

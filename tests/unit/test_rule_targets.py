@@ -14,7 +14,7 @@ from lakehouse.compilers import dbt_tests, expectations
 from lakehouse.compilers.dbt import sources
 from lakehouse.compilers.page import rules_page
 from lakehouse.compilers.rule_targets import TARGETS, rules_said
-from lakehouse.compilers.targets import Concern, NotExpressible, concerns
+from lakehouse.compilers.targets import Concern, NotExpressible, concerns, row_condition
 from lakehouse.errors import ContractError
 from lakehouse.rules.registry import KINDS
 
@@ -129,10 +129,10 @@ def test_rules_of_former_versions_concern_their_rows_alone() -> None:
     first, *_, last = concerns(entity)
     assert (first.without, last.only) == (("0.9.0",), ("0.9.0",))
     fields = {**FIELDS, **{f.name: f for f in entity.fields}}
-    assert dbt_tests.row_condition(first, fields) == (
+    assert row_condition(first, fields, dbt_tests.SQL) == (
         "(contract_version is null or contract_version not in ('0.9.0'))"
     )
-    assert expectations.row_condition(last, fields) == "`contract_version`.isin(['0.9.0'])"
+    assert row_condition(last, fields, expectations.PANDAS) == "`contract_version`.isin(['0.9.0'])"
     assert [said.since for said in rules_said(entity)][:2] == ["1.0.0", "0.9.0"]
     names = [
         line.strip() for line in sources([entity]).splitlines() if "name: sellers__seller_id_present" in line
