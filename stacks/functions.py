@@ -74,6 +74,7 @@ def add_function(stack: NexusStack, id_: str, spec: FunctionSpec, assets: Assets
         vpc_subnets=ec2.SubnetSelection(subnet_group_name="private") if place else None,
         security_groups=[place.security_group] if place else None,
         reserved_concurrent_executions=spec.most_at_once,
+        recursive_loop=lambda_.RecursiveLoop.TERMINATE,  # a backstop: no function is called by what it writes
     )
     # AWS refuses a function whose role cannot reach the network
     function.node.add_dependency(role.node.find_child("DefaultPolicy"))

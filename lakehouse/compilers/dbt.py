@@ -104,7 +104,18 @@ def _data_tests(entity: Entity) -> dict[str | None, list[dict[str, Any]]]:
             version = f"__{concern.only[-1].replace('.', '_')}" if concern.only else ""
             name = f"{entity.name}__{concern.rule.id}{version}" + (f"__{number}" if len(tests) > 1 else "")
             found.setdefault(test.column, []).append({test.test: _test_properties(concern.rule, name, test)})
+    found.setdefault("event_id", []).append({"says_one_thing": _one_payload(entity)})
     return found
+
+
+def _one_payload(entity: Entity) -> dict[str, Any]:
+    """An event that is sent again may not say another thing: both rows are kept, and the newest one counts."""
+    return {
+        "name": f"{entity.name}__event_says_one_thing",
+        "description": "An event arrived more than once, with other values: Gold has the newest.",
+        "arguments": {"columns": ["op", "occurred_at", *(f.name for f in entity.fields)]},
+        "config": {"severity": "warn"},
+    }
 
 
 def _test_properties(rule: Rule, name: str, test: DataTest) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.ingest_processes import (
-    BrokerProcess,
-)
+from local.postgres import start_postgres
+from tests.flow.ingest_processes import BrokerProcess
+from tests.flow.mortal_server import MortalServer
 
 
 @pytest.fixture
@@ -21,3 +21,10 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
 def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of all builds of Gold in a module: what dbt has parsed is used again."""
     return tmp_path_factory.mktemp("it's [a] lake") / "model"
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[MortalServer]:
+    server = MortalServer(tmp_path, start_postgres(tmp_path / "pg", tmp_path / "logs"))
+    yield server
+    server.kill()

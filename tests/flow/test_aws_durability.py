@@ -119,7 +119,7 @@ def put_until_killed(
     raise AssertionError("the server was never killed")
 
 
-def test_full_disk_is_an_error_and_not_a_false_success(aws: AwsProcess) -> None:
+def test_fault_63_full_disk_is_an_error_and_not_a_false_success(aws: AwsProcess) -> None:
     s3 = aws.client("s3")
     s3.put_object(Bucket=BRONZE, Key="k", Body=b"old", Metadata={"n": "1"})
     limits = resource.prlimit(aws.pid, resource.RLIMIT_FSIZE, (MB, resource.RLIM_INFINITY))
@@ -167,7 +167,7 @@ def test_large_objects_hold_neither_memory_nor_descriptors(aws: AwsProcess) -> N
     assert process.num_fds() <= descriptors + 1
 
 
-def test_upload_cut_off_by_its_client_leaves_nothing(aws: AwsProcess) -> None:
+def test_fault_23_upload_cut_off_by_its_client_leaves_nothing(aws: AwsProcess) -> None:
     with socket.create_connection(("127.0.0.1", int(aws.endpoint.rsplit(":", 1)[1]))) as connection:
         head = f"PUT /{BRONZE}/cut HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n"
         head += "Authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, Signature=b\r\n\r\n"

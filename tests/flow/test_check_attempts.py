@@ -62,7 +62,7 @@ def read_back(store: FakeObjectStore, ledger: Ledger, key: str) -> tuple[list[in
 
 
 @pytest.mark.parametrize(("first", "second"), list(product(STEPS[:-1], STEPS[:-1])))
-def test_two_attempts_in_any_order_of_their_steps_count_once(
+def test_fault_19_two_attempts_in_any_order_of_their_steps_count_once(
     first: str, second: str, ledger: Ledger, ledger_url: str
 ) -> None:
     """Both stand before a step of theirs; the first finishes, then the second."""
@@ -97,7 +97,7 @@ def test_attempt_that_comes_after_the_commit_has_nothing_to_do(ledger: Ledger, l
 
 
 @pytest.mark.parametrize("stop", STEPS[1:-1])
-def test_attempt_under_old_rules_counts_for_nothing_once_new_ones_are_open(
+def test_fault_72_attempt_under_old_rules_counts_for_nothing_once_new_ones_are_open(
     stop: str, ledger: Ledger, ledger_url: str
 ) -> None:
     """It wakes after the newer attempt, writes its files, and is told that they are superseded."""

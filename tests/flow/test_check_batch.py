@@ -20,6 +20,7 @@ from tests.builders.bronze import NOON, PINS, a_bronze_object, an_outcome, seen
 from tests.builders.messages import BUCKETS, an_announcement, land
 from tests.builders.rows import an_order, bronze_table
 from tests.fakes.object_store import FakeObjectStore
+from tests.flow.mortal_server import MortalServer
 
 ENTITIES = load_entities()
 ORDERS = ENTITIES["orders"]
@@ -104,7 +105,7 @@ def test_fault_20_message_that_cannot_be_done_fails_alone(store: FakeObjectStore
     assert isinstance(answers[3], ClientError)
 
 
-def test_object_that_is_announced_twice_in_a_batch_is_checked_once(
+def test_faults_11_12_object_that_is_announced_twice_in_a_batch_is_checked_once(
     store: FakeObjectStore, ledger: Ledger
 ) -> None:
     [key] = land_orders(store, 1)
@@ -184,10 +185,39 @@ def test_fault_51_ledger_that_is_away_fails_every_message_and_commits_nothing(
     assert reports.balance(ledger)["orders"].closed
 
 
+def test_fault_51_ledger_killed_before_the_commits_fails_every_message_and_all_recover(
+    store: FakeObjectStore, mortal: MortalServer
+) -> None:
+    """Its PostgreSQL is killed when all outputs are written and nothing is committed, and is away for a while."""
+
+    class LedgerKilledOnce(Ledger):
+        killed = False
+
+        def commit_all(self, outcomes: Any, at: datetime) -> Any:
+            if not self.killed:
+                self.killed = True
+                mortal.kill()
+            return super().commit_all(outcomes, at)
+
+    ledger = LedgerKilledOnce.connect(mortal.running.url)
+    ledger.migrate()
+    check, keys = check_of(store, ledger), land_orders(store, 4)
+    assert whats(check_messages(check, messages(keys))) == ["LedgerAway"] * 4
+    written = {stored.key: stored.etag for stored in store.keys(BUCKETS.silver, "")}
+    assert len(written) == 4
+    assert whats(check_messages(check, messages(keys, receives=2))) == ["LedgerAway"] * 4
+    mortal.start()
+    assert set(reports.bronze_keys(ledger).values()) == {"open"}
+    assert whats(check_messages(check, messages(keys, receives=3))) == ["committed"] * 4
+    assert {stored.key: stored.etag for stored in store.keys(BUCKETS.silver, "")} == written
+    assert reports.balance(ledger)["orders"].closed
+    ledger.close()
+
+
 # --- fault 52: rivals in the ledger
 
 
-def test_fault_52_batches_of_the_same_objects_in_other_orders_neither_deadlock_nor_double(
+def test_faults_12_52_batches_of_the_same_objects_in_other_orders_neither_deadlock_nor_double(
     ledger_url: str, ledger: Ledger
 ) -> None:
     """Every object is opened and committed by all of them, over and over."""

@@ -35,7 +35,7 @@ def kill_before(step: str, prefix: str, endpoint: str, ledger_url: str, key: str
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_check_killed_before_a_step_is_finished_by_the_next_attempt(
+def test_faults_15_16_17_check_killed_before_a_step_is_finished_by_the_next_attempt(
     step: str, aws_endpoint: str, ledger: Ledger, ledger_url: str
 ) -> None:
     prefix = f"killed-{next(NUMBERS)}"

@@ -52,7 +52,7 @@ ERRORS = {
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("after", [False, True], ids=["refused", "answer lost"])
 @pytest.mark.parametrize("call", CALLS)
-def test_faults_21_and_22_failing_call_of_s3_is_made_up_for_by_the_next_attempt(
+def test_faults_21_22_failing_call_of_s3_is_made_up_for_by_the_next_attempt(
     call: str, after: bool, error: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("adapters.uploads.PART_BYTES", 10**9 if call == "put" else 3000)

@@ -120,7 +120,7 @@ def test_events_of_both_versions_arrive(raised: Raised) -> None:
     assert silver["new"]["gift_note"] == "Parabéns"
 
 
-def test_each_row_is_judged_by_the_version_it_was_written_with(raised: Raised) -> None:
+def test_fault_72_each_row_is_judged_by_the_version_it_was_written_with(raised: Raised) -> None:
     """The new column is required: of those that wrote 1.1.0 alone."""
     [(event_id, held)] = raised.rows("quarantine").items()
     assert (event_id, held["judged_by"]) == ("without-channel", "1.1.0")

@@ -98,7 +98,7 @@ def test_nothing_new_leaves_gold_as_it_is(shop: Shop) -> None:
     assert shop.store.calls == []
 
 
-def test_resent_rows_rewrite_no_fact(shop: Shop) -> None:
+def test_fault_40_resent_rows_rewrite_no_fact(shop: Shop) -> None:
     shop.silver.add("order_items", [a_silver_row("order_items")])
     shop.build("b2")
     assert not any("/fact_" in key for key in shop.put())

@@ -2,9 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 
 import pg8000.native
 import pytest
@@ -12,10 +10,9 @@ import pytest
 from adapters.ledger import Ledger, Opened, Settled, Verdict, connection, reports
 from adapters.ledger.connection import Connection, connect_arguments
 from lakehouse.errors import LedgerError
-from local.postgres import Postgres, start_postgres, stop_postgres
-from local.processes import kill
 from tests.builders.bronze import NOON, PINS, a_bronze_object, an_outcome, seen
 from tests.deadline import wait_until
+from tests.flow.mortal_server import MortalServer
 
 MIGRATE = """
 import sys
@@ -24,30 +21,6 @@ with Connection(sys.argv[1]) as ledger:
     print(ledger.migrate())
 """
 FIRST = "0001_objects_and_positions.sql"
-
-
-@dataclass
-class MortalServer:
-    """A server of its own that a test may kill, and start again at the same address."""
-
-    folder: Path
-    running: Postgres
-
-    def kill(self) -> None:
-        kill(self.running.child)
-
-    def stop(self) -> None:
-        stop_postgres(self.running.child)
-
-    def start(self) -> None:
-        self.running = start_postgres(self.folder / "pg", self.folder / "logs", self.running.port)
-
-
-@pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[MortalServer]:
-    server = MortalServer(tmp_path, start_postgres(tmp_path / "pg", tmp_path / "logs"))
-    yield server
-    server.kill()
 
 
 def migrations(url: str) -> list[str]:
@@ -93,7 +66,9 @@ def test_migrate_refuses_a_ledger_of_a_newer_program(make_database: Callable[[],
             opened.migrate()
 
 
-def test_server_killed_between_open_and_commit_is_a_ledger_error_then_works(mortal: MortalServer) -> None:
+def test_fault_51_server_killed_between_open_and_commit_is_a_ledger_error_then_works(
+    mortal: MortalServer,
+) -> None:
     ledger = Ledger.connect(mortal.running.url)
     ledger.migrate()
     opened = ledger.open_object(seen(), PINS, NOON)
@@ -161,7 +136,7 @@ def test_refused_statement_names_the_reason_and_keeps_the_ledger_usable(ledger: 
     assert reports.positions(ledger) == []
 
 
-def test_deadlock_is_run_again(ledger: Ledger) -> None:
+def test_fault_52_deadlock_is_run_again(ledger: Ledger) -> None:
     runs = []
 
     def deadlock_once(db: pg8000.native.Connection) -> str:

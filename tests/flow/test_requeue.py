@@ -117,7 +117,7 @@ def test_replay_after_a_contract_fix_moves_what_passes(make: Callable[..., Rig])
     rig.require_balance()
 
 
-def test_replay_twice_is_once(make: Callable[..., Rig]) -> None:
+def test_fault_61_replay_twice_is_once(make: Callable[..., Rig]) -> None:
     rig = make(lost(), an_order(order_id=None))
     first = rig.ask("replay", mended())
     again = rig.ask("replay", mended())

@@ -142,7 +142,7 @@ def new_ledger(make_database: Callable[[], str]) -> Iterator[Ledger]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_any_history_of_replays_moves_each_row_at_most_once(
+def test_fault_61_any_history_of_replays_moves_each_row_at_most_once(
     ledger: Ledger, new_ledger: Ledger, seed: int
 ) -> None:
     history = History(ledger, seed)

@@ -53,3 +53,26 @@ def test_rules_of_severity_error_that_silver_breaks_are_told_with_their_rows(
     told = sorted(problem.split(":")[0] for problem in raised.value.problems)
     assert told == ["test orders__order_id_is_id", "test orders__order_status_known"]
     assert "lost" in (work_dir / "found/orders__order_status_known.csv").read_text()
+
+
+def test_fault_40_events_of_two_payloads_are_counted_and_shown(tmp_path: Path, work_dir: Path) -> None:
+    """In whichever objects they came; copies are none."""
+    lake = SilverLake(tmp_path)
+    again = {"event_id": "resent", "order_id": an_id(2)}
+    lake.add(
+        "orders",
+        [
+            a_silver_row("orders"),
+            a_silver_row("orders", **again, order_status="shipped"),
+            a_silver_row("orders", event_id="copied", order_id=an_id(3)),
+        ],
+    )
+    lake.add(
+        "orders",
+        [
+            a_silver_row("orders", **again, order_status="delivered"),
+            a_silver_row("orders", event_id="copied", order_id=an_id(3)),
+        ],
+    )
+    assert judged(lake, work_dir) == {"orders__event_says_one_thing": 1}
+    assert "resent,2" in (work_dir / "found/orders__event_says_one_thing.csv").read_text()

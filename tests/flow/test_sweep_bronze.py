@@ -78,7 +78,9 @@ def check(store: FakeObjectStore, ledger: Ledger, bodies: Sequence[str]) -> list
     return [check_message(hop, body).what for body in bodies]
 
 
-def test_sweep_announces_what_no_event_announced(store: DatedStore, ledger: Ledger, sweep: Sweep) -> None:
+def test_fault_13_sweep_announces_what_no_event_announced(
+    store: DatedStore, ledger: Ledger, sweep: Sweep
+) -> None:
     keys = [land(store, bronze_table(ORDERS, [an_order()], first=n)) for n in range(3)]
     store.written = dict.fromkeys(keys, NOON - MINUTE)
     check(store, ledger, [an_announcement(keys[0])])

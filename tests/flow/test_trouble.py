@@ -82,7 +82,7 @@ def test_interrupted_demo_drains_and_the_same_command_finishes(shop: Path, tmp_p
         assert nexus.json("ledger")["closed"]
 
 
-def test_killed_postgres_is_started_again_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_fault_51_killed_postgres_is_started_again_and_nothing_is_lost(tmp_path: Path) -> None:
     with Nexus(tmp_path / "lake") as nexus:
         nexus.run("up")
         os.kill(nexus.json("status")["children"]["postgres"], signal.SIGKILL)

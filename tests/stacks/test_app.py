@@ -209,6 +209,7 @@ def test_stacks_functions_are_alike(raw_templates: Compose, environment: str) ->
         if resource["Type"] == "AWS::Lambda::Function":
             properties = resource["Properties"]
             assert (properties["Runtime"], properties["Architectures"]) == ("python3.13", ["arm64"]), name
+            assert properties["RecursiveLoop"] == "Terminate", name  # fault 50
             assert properties["Description"]
             assert "LogGroup" in properties["LoggingConfig"]
 

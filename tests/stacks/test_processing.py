@@ -93,7 +93,7 @@ def test_event_that_cannot_be_delivered_is_kept(raw_templates: Compose, environm
     assert text_of(target["DeadLetterConfig"]["Arn"]) == f"{found['bronze-events-dead'][0]}.Arn"
 
 
-def test_only_this_rule_may_send_to_its_queues(raw_templates: Compose, environment: str) -> None:
+def test_fault_48_only_this_rule_may_send_to_its_queues(raw_templates: Compose, environment: str) -> None:
     template = processing(raw_templates, environment)
     [id_] = [i for i, r in resources(template, "AWS::Events::Rule").items() if "EventPattern" in r]
     allowed = [
@@ -108,7 +108,9 @@ def test_only_this_rule_may_send_to_its_queues(raw_templates: Compose, environme
         assert text_of(one["Condition"]["ArnEquals"]["aws:SourceArn"]) == f"{id_}.Arn"
 
 
-def test_rule_takes_data_objects_of_bronze_and_nothing_else(raw_templates: Compose, environment: str) -> None:
+def test_fault_50_rule_takes_data_objects_of_bronze_and_nothing_else(
+    raw_templates: Compose, environment: str
+) -> None:
     pattern = rule(processing(raw_templates, environment))["EventPattern"]
     assert pattern["source"] == ["aws.s3"]
     assert pattern["detail-type"] == ["Object Created"]
@@ -266,7 +268,7 @@ READS = {"s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket"}
 WRITES = {"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"}
 
 
-def test_check_reads_bronze_and_writes_silver_and_quarantine_and_no_more(
+def test_fault_50_check_reads_bronze_and_writes_silver_and_quarantine_and_no_more(
     raw_templates: Compose, environment: str
 ) -> None:
     found = rights(processing(raw_templates, environment), "CheckRowsRole")

@@ -106,7 +106,7 @@ NEAR_MISSES = [
 
 
 @pytest.mark.parametrize("text", NEAR_MISSES)
-def test_bronze_key_refuses_near_misses(text: str) -> None:
+def test_fault_49_bronze_key_refuses_near_misses(text: str) -> None:
     with pytest.raises(LakeError):
         BronzeKey.parse(text)
 

@@ -34,6 +34,7 @@ def make_function(wanted: Wanted) -> Made:
     )["FunctionArn"]
     for most in wanted.integers("ReservedConcurrentExecutions").values():
         functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=most)
+    wanted.note("RecursiveLoop")
     wanted.read_back(
         functions.get_function_configuration(FunctionName=name),
         *(part for part in _FUNCTION if part not in {"Code", "Layers"}),

@@ -86,6 +86,21 @@ def test_handler_writes_silver_also_when_it_is_empty_and_no_empty_quarantine(
     assert reports.balance(ledger)["orders"].closed
 
 
+def test_fault_26_object_without_rows_is_committed_with_none(
+    store: FakeObjectStore, ledger: Ledger, call: Call
+) -> None:
+    """A log's control records and compacted ones take offsets and have no rows."""
+    key = land(store, orders(), end_offset=2)
+    assert call(an_announcement(key)) == []
+    silver, quarantine = outputs(store, ledger, key)
+    assert len(read_parquet(silver)) == 0
+    assert quarantine is None
+    balance = reports.balance(ledger)["orders"]
+    assert balance.closed
+    assert balance.bronze == balance.silver == Amount()
+    assert reports.positions(ledger)[0].landed == 2
+
+
 def test_handler_reads_row_group_by_row_group(store: FakeObjectStore, ledger: Ledger, call: Call) -> None:
     rows = [an_order(order_id="x") if n % 3 == 0 else an_order() for n in range(20)]
     table = orders(*rows)
@@ -131,7 +146,9 @@ def test_handler_takes_files_whose_text_is_laid_out_otherwise(
     assert (held["order_status"], held["reasons"][0]["rule"]) == ("lost", "order_status_known")
 
 
-def test_handler_leaves_a_committed_object_alone(store: FakeObjectStore, ledger: Ledger, call: Call) -> None:
+def test_fault_11_handler_leaves_a_committed_object_alone(
+    store: FakeObjectStore, ledger: Ledger, call: Call
+) -> None:
     key = land(store, orders(an_order()))
     call(an_announcement(key))
     before = outputs(store, ledger, key), reports.balance(ledger)
@@ -155,7 +172,9 @@ def test_handler_makes_the_same_bytes_again(store: FakeObjectStore, ledger_url: 
 
 
 @pytest.mark.parametrize("log", ["emb-1", "load-0123456789abcdef"])
-def test_handler_takes_keys_raw(log: str, store: FakeObjectStore, ledger: Ledger, call: Call) -> None:
+def test_fault_49_handler_takes_keys_raw(
+    log: str, store: FakeObjectStore, ledger: Ledger, call: Call
+) -> None:
     """Bronze keys hold `+` and `=`; nothing may be unquoted on the way."""
     table = bronze_table(ORDERS, [an_order()], log=log)
     key = land(store, table, log=log)
@@ -186,7 +205,7 @@ def test_handler_takes_keys_raw(log: str, store: FakeObjectStore, ledger: Ledger
         an_announcement("é" * 300 + "'; drop table object; --"),
     ],
 )
-def test_handler_ignores_what_is_no_bronze_object(
+def test_faults_14_48_49_handler_ignores_what_is_no_bronze_object(
     body: str, ledger: Ledger, call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(body) == []

@@ -36,7 +36,7 @@ def test_handler_gives_back_messages_while_the_store_is_away(ledger: Ledger) -> 
     assert reports.balance(ledger)["orders"].closed
 
 
-def test_handler_marks_an_object_gone_that_vanished_after_it_was_opened(ledger: Ledger) -> None:
+def test_fault_24_handler_marks_an_object_gone_that_vanished_after_it_was_opened(ledger: Ledger) -> None:
     class StoreThatForgets(FakeObjectStore):
         def head(self, bucket: str, key: str) -> Stored | None:
             found = super().head(bucket, key)
@@ -51,7 +51,7 @@ def test_handler_marks_an_object_gone_that_vanished_after_it_was_opened(ledger: 
     assert check_message(check, an_announcement(key)).what == "gone"
 
 
-def test_handler_refuses_an_object_that_was_replaced(
+def test_fault_24_handler_refuses_an_object_that_was_replaced(
     store: FakeObjectStore, ledger: Ledger, check: ObjectCheck
 ) -> None:
     first, second = orders(an_order()), orders(an_order(order_status="created"))
@@ -81,7 +81,9 @@ def test_handler_says_overlap_loudly(
     assert '"MessagesOverlap":[1.0]' in capsys.readouterr().out
 
 
-def test_handler_with_new_rules_writes_the_next_revision(store: FakeObjectStore, ledger: Ledger) -> None:
+def test_fault_72_handler_with_new_rules_writes_the_next_revision(
+    store: FakeObjectStore, ledger: Ledger
+) -> None:
     """An attempt under old rules that was cut off counts for nothing."""
     key = land(store, orders(an_order(order_id="x")))
     old = replace(ORDERS, rules=(), rules_hash="0" * 16)
@@ -107,7 +109,7 @@ class LedgerThatCannotCommit:
         raise LedgerError("died here")
 
 
-def test_handler_gives_up_an_object_after_failed_attempts(
+def test_fault_18_handler_gives_up_an_object_after_failed_attempts(
     store: FakeObjectStore, ledger: Ledger, call: Call
 ) -> None:
     table = orders(an_order(), an_order())

@@ -91,7 +91,7 @@ def unreadable_bytes() -> dict[str, tuple[bytes, str]]:
 
 
 @pytest.mark.parametrize("name", sorted(unreadable_bytes()))
-def test_handler_holds_an_unreadable_object_whole(
+def test_faults_25_26_handler_holds_an_unreadable_object_whole(
     name: str, store: FakeObjectStore, ledger: Ledger, call: Call
 ) -> None:
     data, problem = unreadable_bytes()[name]
@@ -114,7 +114,9 @@ def test_handler_holds_an_unreadable_object_whole(
     assert footer_of(quarantine).reasons == {"UNREADABLE": 2}
 
 
-def test_handler_survives_a_flip_of_any_byte(store: FakeObjectStore, ledger: Ledger, call: Call) -> None:
+def test_fault_25_handler_survives_a_flip_of_any_byte(
+    store: FakeObjectStore, ledger: Ledger, call: Call
+) -> None:
     """Wherever a byte is wrong: the object is read as it is, or held whole; the balance closes in either case."""
 
     def orders_of(log: str) -> pa.Table:
