@@ -14,6 +14,7 @@ from lakehouse.paths import CLOSED_LOGS, closed_log_key
 
 EMBEDDED = "emb-"
 BROKER_LOST = "broker lost"
+CLOSED = "log closed"  # by a person: `nexus ledger close`
 
 Marks = Mapping[tuple[str, int], int]
 
@@ -41,6 +42,7 @@ def close_lost_log(
     log: str,
     acknowledged: Marks,
     at: datetime,
+    reason: str = BROKER_LOST,
 ) -> list[VoidRange]:
     """Notes the final end of a lost log and the ranges that are in no Bronze object; those ranges.
 
@@ -52,7 +54,7 @@ def close_lost_log(
         ledger.observe_partition(log, topic, partition, topics[topic].name, 0, end, at)
     safe = _landed(store, bucket, entities, log)
     lost = [
-        VoidRange(log, p.topic, p.partition, first, end, BROKER_LOST)
+        VoidRange(log, p.topic, p.partition, first, end, reason)
         for p in reports.positions(ledger)
         if p.log == log
         for low, high in p.open_ranges

@@ -76,7 +76,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "another history": Kind(
         "the broker ends before what was landed from it",
-        "Its topic was made anew: stop, and start with a new log id (`nexus up --broker HOST:PORT --log NAME`)",
+        "Its topic was made anew: stop, and start with a new log id (`nexus up --broker HOST:PORT --log NAME`); "
+        "then `nexus ledger close OLD-LOG`",
     ),
     "not closed": Kind(
         "a log whose broker is gone was never closed",

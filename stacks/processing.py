@@ -133,6 +133,7 @@ class ProcessingStack(NexusStack):
             environment={
                 **self._environment("check_rows"),
                 "NEXUS_BUCKET_OWNER": self.account,  # S3 refuses buckets that another account made by these names
+                "NEXUS_WHOLE_OBJECT_BYTES": str(processing.whole_object_mib * 2**20),
             },
             may=[
                 *self._storage.may_list("bronze"),

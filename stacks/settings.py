@@ -129,6 +129,7 @@ class ProcessingSettings:
 
     concurrency: int = number(2, 1000, "checks at the same time")
     memory_mib: int = number(512, 10240, "MiB of each check")
+    whole_object_mib: int = number(1, 256, "MiB of an object up to which it is read in one piece")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The Lambda: a batch of SQS messages in, those that failed out. Each message is checked by itself."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ from lakehouse.catalog import load_entities
 from lakehouse.envelope import WHOLE_OBJECT
 from lakehouse.paths import BronzeKey
 from lambdas.check_rows.batch import Message, check_messages
+from lambdas.check_rows.limits import LIMITS
 from lambdas.check_rows.object_check import ObjectCheck, OutOfTime, Result
 from lambdas.check_rows.settings import Settings
 from lambdas.check_rows.without_pandas import leave_out_pandas
@@ -87,7 +89,10 @@ def connect() -> ObjectCheck:
     store = ObjectStore.connect(settings.endpoint, settings.region, settings.owner)
     ledger = Ledger.connect(settings.ledger_url)
     now = lambda: datetime.now(UTC)  # noqa: E731
-    return ObjectCheck(store, ledger, settings.buckets, load_entities(), now, settings.child_environment)
+    limits = replace(LIMITS, whole_bytes=settings.whole_bytes)
+    return ObjectCheck(
+        store, ledger, settings.buckets, load_entities(), now, settings.child_environment, limits
+    )
 
 
 lambda_handler = build_handler(connect)

@@ -9,6 +9,8 @@ _MIB = 2**20
 class Limits:
     """Those of the first part decide verdicts, so they are the release's and no setting; the others only ways.
 
+    `whole_bytes` is a deployment's choice (`NEXUS_WHOLE_OBJECT_BYTES`): memory against requests.
+
     An object that exceeds one of the first is held whole with the reason RESOURCE. One that exceeds `suspicious_bytes`
     or `suspicious_ratio` is read in a child process, within `child_bytes` and `child_cpu_s`.
     """

@@ -1,6 +1,7 @@
 """What the check hop takes from its environment."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,13 +9,15 @@ from typing import Self
 
 from lakehouse.errors import SettingsError
 from lakehouse.paths import Buckets
+from lambdas.check_rows.limits import LIMITS
 
 
 @dataclass(frozen=True)
 class Settings:
     """NEXUS_BUCKET_PREFIX, NEXUS_LEDGER_URL, AWS_REGION, and AWS_ENDPOINT_URL for an AWS of one's own.
 
-    NEXUS_BUCKET_OWNER is the account that the buckets must belong to; without it S3 is not asked.
+    NEXUS_BUCKET_OWNER is the account that the buckets must belong to; without it S3 is not asked. Objects of more than
+    NEXUS_WHOLE_OBJECT_BYTES are read in ranges.
     """
 
     buckets: Buckets
@@ -22,6 +25,7 @@ class Settings:
     region: str
     endpoint: str | None = None
     owner: str | None = None
+    whole_bytes: int = LIMITS.whole_bytes
     child_environment: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -31,7 +35,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Self:
-        """SettingsError names the first variable that is missing."""
+        """SettingsError names the first variable that is missing or wrong."""
         meanings = {
             "NEXUS_BUCKET_PREFIX": "the prefix of the lake's buckets, such as olist-data-lake",
             "NEXUS_LEDGER_URL": "postgresql://user:password@host:port/database",
@@ -46,8 +50,17 @@ class Settings:
             region=environment["AWS_REGION"],
             endpoint=environment.get("AWS_ENDPOINT_URL") or None,
             owner=environment.get("NEXUS_BUCKET_OWNER") or None,
+            whole_bytes=_whole_bytes(environment.get("NEXUS_WHOLE_OBJECT_BYTES")),
             child_environment=child_environment(environment),
         )
+
+
+def _whole_bytes(text: str | None) -> int:
+    if not text:
+        return LIMITS.whole_bytes
+    if not re.fullmatch("[1-9][0-9]{0,12}", text):
+        raise SettingsError(f"NEXUS_WHOLE_OBJECT_BYTES is {text!r}: give a number of bytes above 0")
+    return int(text)
 
 
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -14,11 +14,13 @@ from adapters.objects import ObjectStore
 from lakehouse.balance import Balance
 from lakehouse.catalog import load_entities
 from lakehouse.errors import InputError
+from lakehouse.paths import is_load
 from local import runtime
 from local.broker_watch import ask_broker
 from local.cli.balance import balance_json, print_balance, print_positions, print_voids
 from local.cli.context import Call, call_of
 from local.cli.output import NO, Lines, console, print_json, progress
+from local.closing import CLOSED, close_lost_log
 from local.folder_lake import FolderLake
 from local.lake_account import LakeAccounts
 from local.ledger_access import open_idle_ledger, open_ledger
@@ -163,6 +165,43 @@ def check(
         _print_checked(found, differences, broker is not None)
     if differences:
         raise typer.Exit(NO)
+
+
+@ledger.command()
+def close(
+    context: typer.Context,
+    log: Annotated[
+        str, typer.Argument(help="Id of the log, as `nexus ledger` shows it.", show_default=False)
+    ],
+) -> None:
+    """Closes a log of a Kafka that is gone, or whose topics were made anew: nothing more will be landed from it.
+
+    Offsets of it that the ledger has seen and that never landed are named void, here and in the lake. The lake has to
+    run, with another log. Logs of embedded brokers are closed by `nexus up`. Twice is the same as once.
+
+    Example: nexus ledger close shop-2025
+    """
+    call = call_of(context)
+    running = runtime.attach(call.lake.root)
+    if running is None:
+        raise runtime.NotRunning(call.lake.root)
+    if log == running.log:
+        raise InputError(
+            f"Log {log} is the one in use. Start the lake with a new one first: nexus down, then "
+            "nexus up --broker HOST:PORT --log NAME."
+        )
+    with Ledger.connect(running.ledger_url).connection as connection:
+        opened = Ledger(connection)
+        known = {p.log for p in reports.positions(opened) if not is_load(p.log)}
+        if log not in known:
+            raise InputError(f"The ledger has no log {log}. It has: {', '.join(sorted(known))}.")
+        store = ObjectStore.connect(running.aws_url, running.region)
+        close_lost_log(
+            opened, store, call.lake.buckets.bronze, load_entities(), log, {}, datetime.now(UTC), CLOSED
+        )
+        void = [v for v in reports.voids(opened) if v.log == log]
+    console.print(f"Log {log} is closed. {'What never landed from it:' if void else 'All of it landed.'}")
+    print_voids(void)
 
 
 def _file_differences(call: Call, s3: bool) -> list[Difference]:

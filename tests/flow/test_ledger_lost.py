@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from adapters.ledger import Ledger
 from lakehouse.paths import Buckets
 from local.lake import Lake
 from local.ledger_access import open_ledger
+from tests.builders.bronze import NOON
 from tests.builders.ledger_content import content_of
 from tests.flow.nexus import Nexus
 
@@ -140,3 +142,22 @@ def test_status_shows_all_in_one_glance(demo: Nexus) -> None:
     assert "not empty" in over_s3.run("ledger", "rebuild", "--s3", code=3).replace("\n", " ")
     demo.run("down")
     assert "nexus up" in demo.run("status", code=1)
+
+
+def test_log_of_a_kafka_that_is_gone_is_closed_by_hand(demo: Nexus) -> None:
+    """The ledger has seen offsets of it that nobody can land any more: they are named, and the balance closes."""
+    old = "shop-2025"
+    assert "nexus up" in demo.run("ledger", "close", old, code=3)
+    demo.run("up")
+    state = json.loads((demo.lake / "run" / "state.json").read_text())
+    with Ledger.connect(state["ledger_url"]).connection as connection:
+        Ledger(connection).observe_partition(old, "orders.v1", 0, "orders", 0, 12, NOON)
+    assert not demo.json("ledger", code=1)["closed"]
+    assert "has no log shop-2024" in demo.run("ledger", "close", "shop-2024", code=3)
+    assert "the one in use" in demo.run("ledger", "close", state["log"], code=3)
+    for _ in range(2):
+        told = demo.run("ledger", "close", old)
+        assert "shop-2025/orders.v1/0 offsets 0 to 11 (12): log closed" in told
+    assert demo.json("ledger")["closed"]
+    demo.run("down")
+    assert differences(demo) == []

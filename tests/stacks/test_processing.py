@@ -225,8 +225,10 @@ def test_functions_run_beside_the_ledger_on_arm_with_the_managed_layer(
         assert all("private" in text_of(subnet) for subnet in found["VpcConfig"]["SubnetIds"])
         [group] = found["VpcConfig"]["SecurityGroupIds"]
         assert "FunctionsGroup" in text_of(group)
-    check = function(template, environment, "check-rows")
-    assert check["MemorySize"] == settings_of(environment).processing.memory_mib
+    check, settings = function(template, environment, "check-rows"), settings_of(environment).processing
+    assert check["MemorySize"] == settings.memory_mib
+    whole = int(check["Environment"]["Variables"]["NEXUS_WHOLE_OBJECT_BYTES"])
+    assert whole == settings.whole_object_mib * 2**20
 
 
 def test_check_asks_s3_for_buckets_of_its_own_account(raw_templates: Compose, environment: str) -> None:
