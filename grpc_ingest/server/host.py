@@ -112,7 +112,7 @@ async def _start(
             # Two hosts on one port would share its calls without anybody noticing.
             ("grpc.so_reuseport", 0),
             # Clients ping every 20 s to notice a dead host; gRPC's default takes that for abuse.
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
             *_connection_options(settings),
         )

@@ -1,13 +1,16 @@
 """Settings of the host and the plain producer: read from a mapping, wrong ones named with what they should hold."""
 
+import re
 from pathlib import Path
 
 import pytest
+from grpc._cython import cygrpc
 
 from grpc_ingest.producer import Settings as ProducerSettings
 from grpc_ingest.server.settings import Settings
 from lakehouse.errors import SettingsError
 
+ROOT = Path(__file__).parents[2]
 NEEDED = {"NEXUS_BROKER": "127.0.0.1:9092", "NEXUS_LOG": "emb-1"}
 
 
@@ -84,3 +87,15 @@ def test_both_shares_stay_below_what_the_embedded_broker_keeps() -> None:
 def test_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         Settings.from_env({**NEEDED, name: value})
+
+
+def test_options_of_channels_are_known_to_grpc() -> None:
+    """It says nothing of a name that it does not know: pings of idle clients were taken for abuse by one."""
+    named = {
+        name
+        for path in (ROOT / "grpc_ingest").rglob("*.py")
+        for name in re.findall(r'\("(grpc\.[a-z0-9_.]+)"', path.read_text("utf-8"))
+    }
+    known = Path(cygrpc.__file__).read_bytes()
+    assert "grpc.http2.min_ping_interval_without_data_ms" in named
+    assert {name for name in named if name.encode() not in known} == set()
