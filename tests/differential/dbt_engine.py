@@ -16,17 +16,20 @@ from tests.differential.expectations_engine import Found
 from tests.differential.silver import ROW, TABLE, Stacked
 
 _PROJECT = "name: made\nprofile: made\nmodel-paths: [models]\nflags: {require_generic_test_arguments_property: true}\n"
+_OF_EVENTS = "says_one_thing"  # what no rule says, as it is about several rows of one event
 _PROFILE = "made: {target: up, outputs: {up: {type: duckdb, path: ':memory:', threads: 1}}}\n"
 
 
 def compiled_tests(made: Sequence[Stacked], folder: Path) -> Mapping[str, str]:
-    """By name the SQL of every generated test of these contracts; `folder` takes the project."""
+    """By name the SQL of every test that the rules of these contracts became; `folder` takes the project."""
     (folder / "models").mkdir(parents=True)
     (folder / "dbt_project.yml").write_text(_PROJECT)
     (folder / "profiles.yml").write_text(_PROFILE)
     (folder / "packages.yml").write_text((PROJECT / "packages.yml").read_text())
     (folder / "packages").symlink_to(PROJECT / "packages")
     (folder / "dbt_packages").symlink_to(PROJECT / "dbt_packages")
+    (folder / "tests").mkdir()
+    (folder / "tests" / "generic").symlink_to(PROJECT / "tests" / "generic")
     entities = [replace(one.entity, name=_name(number)) for number, one in enumerate(made)]
     (folder / "models" / "_sources.yml").write_text(sources(entities), "utf-8")
     from dbt.cli.main import dbtRunner
@@ -41,7 +44,7 @@ def compiled_tests(made: Sequence[Stacked], folder: Path) -> Mapping[str, str]:
         return {
             result.node.name: result.node.compiled_code
             for result in answer.result.results
-            if result.node.resource_type == "test"
+            if result.node.resource_type == "test" and result.node.test_metadata.name != _OF_EVENTS
         }
 
 
