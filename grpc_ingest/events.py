@@ -14,7 +14,10 @@ from lakehouse.identity import event_id_of_content
 from lakehouse.wire import DELETE, FIRST_COLUMN_NUMBER, UPSERT
 
 Columns = Mapping[str, str | int | None]
-_TAKES = {WireType.TEXT: "text that UTF-8 can hold", WireType.INT64: "a whole number of at most 64 bits"}
+_TAKES = {
+    WireType.TEXT: "text in quotes that UTF-8 can hold",
+    WireType.INT64: "a whole number of at most 64 bits",
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

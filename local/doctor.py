@@ -161,7 +161,7 @@ def _loads(lake: Lake, ledger: Ledger) -> Iterator[Finding]:
 
 def _unknown_columns(ledger: Ledger) -> Iterator[Finding]:
     for entity, counts in unknown_counts(ledger).items():
-        told = ", ".join(f"{name} ({rows:,} rows)" for name, rows in counts.items())
+        told = ", ".join(f"{name} ({rows:,} rows of Silver)" for name, rows in counts.items())
         text = f"{entity} came with columns that its contract does not know: {told}"
         yield Finding.note("contract", text, "nexus extras prints what the contract would have to say")
 

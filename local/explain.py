@@ -99,7 +99,8 @@ def remedies(
             [_MEND_ROW.format(**names), _ENVELOPE]
             if rule_named(entity, rule)
             else [
-                f"`nexus quarantine replay --entity {entity.name} --rule {rule}` judges its rows by the rules of now."
+                f"No contract has it any more. `nexus quarantine preview --entity {entity.name} --rule {rule}` "
+                "judges its rows by the rules of now; `replay` moves those that pass."
             ]
         )
     newest = version in ("", entity.version)

@@ -42,8 +42,9 @@ def replays(lake: Lake, ledger: Ledger) -> Requeue:
 
 def edits_of(file: Path, entity: Entity) -> Edits:
     """The edits of a file that stays where it is."""
+    data = _read(file)
     try:
-        return read_edits(_read(file), entity, Note("", "", str(file)))
+        return read_edits(data, entity, Note("", "", str(file)))
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
 

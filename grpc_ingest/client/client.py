@@ -75,6 +75,7 @@ class IngestClient:
         self._closing = threading.Event()
         self._failure: Exception | None = None
         self._call: Any = None
+        self._away = False  # since the last answer: an outage is told once
         self._threads = [
             threading.Thread(target=target, name="ingest-client", daemon=True)
             for target in (self._run, self._watch)
@@ -192,6 +193,7 @@ class IngestClient:
         call = self._call = self._open_stream(self._requests(stream), wait_for_ready=False)
         try:
             for answer in call:
+                self._away = False
                 self._settle(self._outbox.answer(answer.batch_id, answer.verdicts))
             status, details = grpc.StatusCode.UNAVAILABLE, "the host ended the stream"
         except grpc.RpcError as error:
@@ -205,7 +207,9 @@ class IngestClient:
         )
         self._settle(self._outbox.give_up_old(refusal))
         pause = self._outbox.pause()
-        _log.warning("the stream ended (%s: %s); again in %.1f s", status.name, details, pause)
+        level = logging.DEBUG if self._away else logging.WARNING
+        _log.log(level, "no ingest host answers (%s); trying on. It says: %s", status.name, details)
+        self._away = True
         self._closing.wait(pause)
 
     def _requests(self, stream: int) -> Iterator[bytes]:

@@ -30,6 +30,7 @@ _ENVELOPE_TEXTS = {
     "edit": "JSON: who edited the row in Quarantine, when, by which file, which columns; empty for a row as it came.",
 }
 
+ONE_PAYLOAD = "event_says_one_thing"  # ends the name of the test of each entity
 _VERSION = ("op", "occurred_at", "broker_time", "pos_log", "pos_partition", "pos_offset")
 
 
@@ -111,7 +112,7 @@ def _data_tests(entity: Entity) -> dict[str | None, list[dict[str, Any]]]:
 def _one_payload(entity: Entity) -> dict[str, Any]:
     """An event that is sent again may not say another thing: both rows are kept, and the newest one counts."""
     return {
-        "name": f"{entity.name}__event_says_one_thing",
+        "name": f"{entity.name}__{ONE_PAYLOAD}",
         "description": "An event arrived more than once, with other values: Gold has the newest.",
         "arguments": {"columns": ["op", "occurred_at", *(f.name for f in entity.fields)]},
         "config": {"severity": "warn"},

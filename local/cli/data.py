@@ -15,6 +15,8 @@ from adapters.objects import ObjectStore
 from bronze_writer.load import load_file
 from grpc_ingest.client import IngestClient
 from grpc_ingest.results import EventResult
+from lakehouse.catalog import load_entities
+from lakehouse.compilers.dbt import ONE_PAYLOAD
 from lakehouse.errors import InputError
 from local import drain, runtime
 from local.children import GOLD
@@ -27,10 +29,12 @@ from local.model_run import model as build_model
 from local.model_run import silver_findings
 from local.run_state import Running
 
+ENTITIES = f"One of {', '.join(load_entities())}."
+
 
 def send(
     context: typer.Context,
-    entity: str,
+    entity: Annotated[str, typer.Argument(help=ENTITIES, show_default=False)],
     events: Annotated[
         str, typer.Argument(help="One JSON object, or - for one object per line on standard input.")
     ],
@@ -62,14 +66,14 @@ def send(
     if refused:
         raise typer.Exit(NO)
     console.print(
-        f"Acknowledged. Its rules are checked within seconds: [bold]nexus where {last}[/]; {_way_to_gold(running)}"
+        f"Acknowledged. Its rules are checked within seconds: [bold]nexus where {last}[/]; {way_to_gold(running)}"
     )
 
 
 def load(
     context: typer.Context,
-    entity: str,
-    file: Path,
+    entity: Annotated[str, typer.Argument(help=ENTITIES, show_default=False)],
+    file: Annotated[Path, typer.Argument(help="CSV with a header, UTF-8.", show_default=False)],
     archive: Annotated[
         Path | None, typer.Option(help="Move the file here once it is verified in Bronze.")
     ] = None,
@@ -81,7 +85,7 @@ def load(
 
     The same file again changes nothing.
 
-    Example: nexus load reviews reviews_truncated_rows.csv
+    Example: nexus load reviews FILE.csv
     """
     call = call_of(context)
     wanted = entity_named(entity)
@@ -117,7 +121,7 @@ def load(
         console.print(f"{file.name} was loaded before (as {report.log}), nothing changed:")
     console.print(f"{outcome.silver.rows:,} are in Silver, {outcome.quarantine.rows:,} in Quarantine.")
     if outcome.quarantine.rows:
-        console.print(f"Why: [bold]nexus quarantine show --log {report.log}")
+        console.print(f"Why: [bold]nexus quarantine show --entity {wanted.name} --log {report.log}")
     if report.absent:
         console.print(f"The file lacks {', '.join(report.absent)}: taken for empty, each row is marked.")
     if report.unknown:
@@ -125,7 +129,7 @@ def load(
         console.print(
             f"The contract does not know {told}: kept beside each row. See [bold]nexus extras {wanted.name}"
         )
-    console.print(_way_to_gold(running))
+    console.print(way_to_gold(running))
 
 
 def model(
@@ -162,7 +166,7 @@ def model(
         lines.end()
     _tell(published.findings, call.lake.root / "model/found")
     new = datetime.fromisoformat(published.published_at) >= now.replace(microsecond=0)
-    told = "is published" if new else "holds everything that is committed, nothing was built"
+    told = "is published" if new else "holds everything that is committed already"
     console.print(
         f'Gold {published.build} {told}. Ask it: [bold]nexus query "select count(*) from fact_sales"'
     )
@@ -176,12 +180,15 @@ def _test_silver(call: Call) -> None:
         lines.end()
     _tell(findings, call.lake.root / "contracts/found")
     console.print("No row of Silver breaks a rule of severity error.")
+    if not any(finding.test.endswith(ONE_PAYLOAD) for finding in findings):
+        console.print("No event was sent again with other values.")
 
 
 def _tell(findings: Sequence[Finding], folder: Path) -> None:
     if findings:
-        rows = [(finding.rows, finding.text) for finding in findings]
-        console.print(table("Worth knowing (withholds nothing)", ["rows", "what was found"], rows, ["rows"]))
+        rows = [(finding.rows, finding.text, finding.test) for finding in findings]
+        columns = ["rows", "what was found", "test"]
+        console.print(table("Worth knowing (withholds nothing)", columns, rows, ["rows"]))
         console.print(f"The rows themselves, a CSV file for each: {folder}")
 
 
@@ -196,7 +203,8 @@ def report(context: typer.Context) -> None:
     console.print(f"{call.lake.report}")
 
 
-def _way_to_gold(running: Running) -> str:
+def way_to_gold(running: Running) -> str:
+    """How what was sent comes to Gold, in words."""
     if GOLD in running.children:
         return "Gold follows by itself."
     return "[bold]nexus model[/] brings it to Gold."
@@ -211,7 +219,8 @@ def _objects(events: str) -> Iterator[dict[str, Any]]:
             value = json.loads(line)
         except ValueError as error:
             raise InputError(
-                f"Line {number} is not JSON ({error}). Write one object per line. Nothing of this input was sent."
+                f"Line {number} is not JSON ({error}). Write one whole object in each line, such as "
+                '{"seller_id": "…", "seller_state": "SP"}. Nothing of this input was sent.'
             ) from error
         if not isinstance(value, dict):
             raise InputError(

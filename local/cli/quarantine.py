@@ -12,8 +12,9 @@ from lambdas.requeue_quarantine.request import PREVIEW, REPLAY, Request
 from lambdas.requeue_quarantine.requeue import Report
 from local import requeue
 from local.cli.context import call_of, entity_named
+from local.cli.data import way_to_gold
 from local.cli.output import NO, console, print_json, table
-from local.explain import explain_row, explain_rule
+from local.explain import explain_row, explain_rule, rule_named
 from local.ledger_access import open_ledger
 from local.quarantine import (
     DayCount,
@@ -24,6 +25,7 @@ from local.quarantine import (
     held_rows,
     write_csv,
 )
+from local.report.figures import rows as count_of
 from local.runtime import require
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
@@ -95,7 +97,7 @@ def show_rows(
     call = call_of(context)
     wanted = entity_named(entity) if entity else None
     if csv is not None and wanted is None:
-        raise InputError("--csv needs --entity: a file holds rows of one entity.")
+        raise typer.BadParameter("--csv needs --entity: a file holds rows of one entity.")
     with open_ledger(call.lake, call.settings.ledger) as opened:
         if rule:
             _require_rule(rule, {c.rule for c in count_reasons(call.lake, opened)})
@@ -126,12 +128,15 @@ def explain(context: typer.Context, what: str, rule: Annotated[str, typer.Argume
 
     Example: nexus quarantine explain reviews review_creation_date_present
     """
+    call = call_of(context)
     if rule:
         entity = entity_named(what)
+        if rule_named(entity, rule) is None:
+            with open_ledger(call.lake, call.settings.ledger) as opened:
+                _require_rule(rule, {c.rule for c in count_reasons(call.lake, opened) if c.entity == what})
         console.print(f"[bold]{entity.name}[/] {rule}")
         _print_lines(explain_rule(entity, rule))
         return
-    call = call_of(context)
     with open_ledger(call.lake, call.settings.ledger) as opened:
         rows = held_event(call.lake, opened, what)
         for row in rows:
@@ -205,7 +210,7 @@ def replay(
         report = mover.run(Request(wanted.name, REPLAY, rule, log, bronze, event, key))
     _tell(report, "moved to Silver", json)
     if not json and report.passing:
-        console.print("[bold]nexus model[/] brings them to Gold.")
+        console.print(way_to_gold(require(call.lake.root)))
 
 
 def _print_days(days: list[DayCount]) -> None:
@@ -219,7 +224,7 @@ def _tell(report: Report, passed: str, json: bool) -> None:
         print_json(asdict(report))
     else:
         console.print(
-            f"{report.judged:,} rows of {report.entity} in {report.objects:,} objects were judged: "
+            f"Judged {count_of(report.judged)} of {report.entity} in {count_of(report.objects, 'object')}: "
             f"[green]{report.passing:,} {passed}[/], [yellow]{report.staying:,} stay in Quarantine."
         )
         if report.refusals:
@@ -231,8 +236,8 @@ def _tell(report: Report, passed: str, json: bool) -> None:
         if report.unknown_count:
             first = ", ".join(report.unknown[:3])
             console.print(
-                f"[yellow]{report.unknown_count:,} rows of the edits are not in Quarantine[/] (moved before, or named "
-                f"wrongly): {escape(first)}{' …' if report.unknown_count > len(report.unknown[:3]) else ''}"
+                f"[yellow]{count_of(report.unknown_count)} of the edits: not in Quarantine[/] (moved before, or "
+                f"named wrongly): {escape(first)}{' …' if report.unknown_count > len(report.unknown[:3]) else ''}"
             )
         for key in report.again:
             console.print(f"[yellow]{key} was changed by another replay meanwhile: run the same again.")

@@ -9,7 +9,9 @@ import typer
 
 from adapters.ledger import reports
 from lakehouse.balance import Balance
+from lakehouse.errors import InputError
 from local import runtime
+from local.children import GOLD
 from local.cli.context import Call, call_of
 from local.cli.doctor import print_findings
 from local.cli.output import NO, console, errors, print_json, table
@@ -17,7 +19,7 @@ from local.doctor import examine_ledger, examine_running
 from local.finding import Finding
 from local.ledger_access import open_ledger
 from local.run_events import Event
-from local.run_state import Options, Running
+from local.run_state import OWN_KAFKA, Options, Running
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of lines.")]
 
@@ -78,12 +80,35 @@ def up(
     Example: nexus up --broker kafka
     """
     call = call_of(context)
-    if runtime.attach(call.lake.root) is not None:
+    running = runtime.attach(call.lake.root)
+    if running is not None:
+        _require_as_asked(running, broker, log, ledger, grpc_port, refresh)
         console.print(f"The lake {call.lake.root} runs already.")
     else:
         options = options_of(call, broker, log, ledger, grpc_port, refresh)
         runtime.start(call.lake.root, options, tell)
     status(context)
+
+
+def _require_as_asked(
+    running: Running, broker: str, log: str, ledger: str, grpc_port: int, refresh: bool | None
+) -> None:
+    """What runs is not changed by another `up`: InputError says what would have to be."""
+    kafka = not running.embedded_broker
+    differs = {
+        f"its broker is {running.broker}": broker and not (kafka and broker in (OWN_KAFKA, running.broker)),
+        f"its log is {running.log}": log and log != running.log,
+        "it has another ledger": ledger and ledger != running.ledger_url,
+        f"its gRPC host is {running.grpc_address}": grpc_port
+        and not running.grpc_address.endswith(f":{grpc_port}"),
+        f"Gold {'follows' if GOLD in running.children else 'does not follow'} Silver": refresh is not None
+        and refresh != (GOLD in running.children),
+    }
+    if found := [text for text, does in differs.items() if does]:
+        raise InputError(
+            f"The lake {running.lake} runs already, and {' and '.join(found)}. Stop it with `nexus down`, then run "
+            "this again."
+        )
 
 
 def down(

@@ -26,6 +26,7 @@ def test_row_is_explained_corrected_replayed_and_followed(tmp_path: Path) -> Non
         nexus.wait_until_checked(event)
         [day] = nexus.json("quarantine", "list", "--by-day")
         assert (day["entity"], day["source"], day["rows"]) == ("sellers", "nexus-send", 1)
+        assert f"Rules with rows: {day['rule']}" in nexus.run("quarantine", "explain", "sellers", "x", code=3)
         told = nexus.run("quarantine", "explain", event)
         assert "'São Paulo'" in told
         assert f"--rule {day['rule']}" in told
@@ -47,6 +48,8 @@ def test_row_is_explained_corrected_replayed_and_followed(tmp_path: Path) -> Non
         assert "+r1.parquet" in found
         assert "seller_state, by ana" in found
         nexus.run("ledger", "check")
+        assert "nexus down" in nexus.run("up", "--grpc-port", "1", "--log", "another", code=3)
+        assert "runs already" in nexus.run("up", "--no-refresh")
         nexus.run("down")
         # nothing runs: one may still look
         assert nexus.json("quarantine", "preview", "--entity", "sellers", code=1)["judged"] == 0
