@@ -105,7 +105,8 @@ def test_fault_34_unknown_column_of_a_csv_file_ends_as_lines_for_the_contract(
         if f.subject == "contract"
     ]
     assert notes == [
-        "sellers came with columns that its contract does not know: Age of shop (2 rows), rating (1 rows)"
+        "sellers came with columns that its contract does not know: Age of shop (2 rows of Silver), "
+        "rating (1 rows of Silver)"
     ]
 
 

@@ -134,7 +134,11 @@ def test_settings_are_equal_in_shape_in_all_environments() -> None:
     not_yet = {"ingest.implementation", "ingest.certificate_id", "land.by", "orchestration.airflow_version"}
     places = {"account", "region", "network.zones", "network.client_cidrs", "streaming.brokers_per_zone"}
     same = {key for key, value in flat[0].items() if value == flat[1][key] == flat[2][key]}
-    assert same - not_yet - places <= {"processing.memory_mib", "observability.runbooks"}
+    assert same - not_yet - places <= {
+        "processing.memory_mib",
+        "processing.whole_object_mib",
+        "observability.runbooks",
+    }
 
 
 def _flat(block: Mapping[str, Any]) -> dict[str, Any]:
