@@ -65,6 +65,10 @@ UNHELD: dict[tuple[str, str], str] = {
         "AWS::Lambda::Function",
         "LoggingConfig",
     ): "first deployment, stack database: what the migration says is there",
+    (
+        "AWS::Lambda::Function",
+        "RecursiveLoop",
+    ): "first deployment, stack processing: `aws lambda get-function-recursion-config`",
     ("AWS::RDS::DBInstance", _ALL): "docs/deploy.md, sleep and wake",
     ("AWS::RDS::DBProxy", "DefaultAuthScheme"): 'smoke "events checked": functions sign in through the proxy',
     ("AWS::S3::Bucket", "AccessControl"): "CDK's own bucket",
